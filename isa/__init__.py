@@ -1,0 +1,1 @@
+"""The instruction set and the configuration: the one definition that everything else is derived from."""
