@@ -1,0 +1,242 @@
+"""The compute unit against the loops of the instructions' docstrings, written out in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out, connect, flipped
+from amaranth.sim import Simulator
+
+from dovetail.hw.buffer import BufferMemory
+from dovetail.hw.compute import ComputeUnit
+from dovetail.hw.interfaces import TokenTake
+from dovetail.hw.tokens import TokenQueue
+from dovetail.isa.config import Config, load_config
+from dovetail.isa.instructions import Alu, AluOp, AluSource, Gemm, Instruction, MicroOp, Sync, Unit
+
+CONFIGS = {
+    "tiny": load_config("tiny"),
+    "deep pipeline": Config(
+        block_in=4, block_out=4, inp_depth=64, wgt_depth=32, acc_depth=64, uop_depth=32, out_lanes=4,
+        mul_stages=3, add_stages=2,
+    ),
+    "no adder register": Config(
+        block_in=4, block_out=8, batch=2, inp_depth=64, wgt_depth=32, acc_depth=16, uop_depth=32, out_lanes=4,
+        add_stages=0,
+    ),
+    "wide input": Config(block_in=8, block_out=4, inp_depth=16, wgt_depth=32, acc_depth=64, uop_depth=32, out_lanes=4),
+}  # fmt: skip
+
+
+class Bench(wiring.Component):
+    """The unit with its memories and with token queues whose far ends are the test's."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.unit = ComputeUnit(config)
+        self.memories = {
+            name: BufferMemory(depth=depth, entry_bits=size * 8)
+            for name, depth, size in (
+                ("uop", config.uop_depth, config.uop_bytes),
+                ("inp", config.inp_depth, config.inp_bytes),
+                ("wgt", config.wgt_depth, config.wgt_bytes),
+                ("acc", config.acc_depth, config.acc_bytes),
+            )
+        }
+        self.to_load, self.to_store = TokenQueue(config.token_depth), TokenQueue(config.token_depth)
+        super().__init__({"load_take": Out(TokenTake()).flip(), "store_take": Out(TokenTake()).flip()})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.unit = self.unit
+        for name, memory in self.memories.items():
+            m.submodules[name] = memory
+            connect(m, getattr(self.unit, f"{name}_read"), memory.read)
+        connect(m, self.unit.acc_write, self.memories["acc"].write)
+        m.submodules.to_load, m.submodules.to_store = self.to_load, self.to_store
+        connect(m, self.unit.to_load, self.to_load.give)
+        connect(m, self.unit.to_store, self.to_store.give)
+        connect(m, self.to_load.take, flipped(self.load_take))
+        connect(m, self.to_store.take, flipped(self.store_take))
+        return m
+
+
+class Model:
+    """Buffers as arrays, and what an instruction does to them."""
+
+    def __init__(self, config: Config, rng: np.random.Generator) -> None:
+        self.config = config
+        c = config
+        self.inp = rng.integers(-128, 128, (c.inp_depth, c.batch, c.block_in), dtype=np.int8)
+        self.wgt = rng.integers(-128, 128, (c.wgt_depth, c.block_out, c.block_in), dtype=np.int8)
+        self.acc = rng.integers(-(2**31), 2**31, (c.acc_depth, c.batch, c.block_out)).astype(np.int32)
+        few = rng.integers(1, c.acc_depth)
+        self.uops = [
+            MicroOp(int(rng.integers(few)), int(rng.integers(c.inp_depth)), int(rng.integers(c.wgt_depth)))
+            for _ in range(c.uop_depth)
+        ]
+
+    def execute(self, instruction: Instruction) -> None:
+        if not isinstance(instruction, Gemm | Alu):
+            return
+        c, x = self.config, instruction
+        for i in range(x.outer):
+            for j in range(x.inner):
+                for u in range(x.uop_begin, x.uop_begin + x.uop_count):
+                    uop = self.uops[u % c.uop_depth]
+                    d = (uop.dst + i * x.dst_outer + j * x.dst_inner) % c.acc_depth
+                    s = uop.src + i * x.src_outer + j * x.src_inner
+                    if isinstance(x, Gemm):
+                        w = (uop.wgt + i * x.wgt_outer + j * x.wgt_inner) % c.wgt_depth
+                        product = self.inp[s % c.inp_depth].astype(np.int32) @ self.wgt[w].T.astype(np.int32)
+                        self.acc[d] = product if x.overwrite and u == x.uop_begin else self.acc[d] + product
+                    else:
+                        self.acc[d] = self._alu(x, self.acc[d], self._operand(x, s))
+
+    def _operand(self, x: Alu, s: int) -> np.ndarray:
+        c = self.config
+        if x.source is AluSource.IMM:
+            return np.full((c.batch, c.block_out), x.imm, dtype=np.int32)
+        if x.source is AluSource.ACC:
+            return self.acc[s % c.acc_depth].copy()
+        operand = np.zeros((c.batch, c.block_out), dtype=np.int32)
+        lanes = min(c.block_in, c.block_out)
+        operand[:, :lanes] = self.inp[s % c.inp_depth][:, :lanes]
+        return operand
+
+    @staticmethod
+    def _alu(x: Alu, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        amount = right & 31
+        return {
+            AluOp.MOV: right,
+            AluOp.ADD: left + right,
+            AluOp.SUB: left - right,
+            AluOp.MIN: np.minimum(left, right),
+            AluOp.MAX: np.maximum(left, right),
+            AluOp.SHR: left >> amount,
+            AluOp.SHL: left << amount,
+        }[x.op]
+
+
+def random_instruction(config: Config, rng: np.random.Generator) -> Instruction:
+    count = int(rng.integers(1, 7))
+    shared = dict(
+        uop_begin=int(rng.integers(config.uop_depth - count)),
+        uop_count=count,
+        outer=int(rng.integers(1, 4)),
+        inner=int(rng.integers(1, 5)),
+        **{name: int(rng.integers(4)) for name in ("dst_outer", "dst_inner", "src_outer", "src_inner")},
+    )
+    if rng.random() < 0.6:
+        factors = {name: int(rng.integers(4)) for name in ("wgt_outer", "wgt_inner")}
+        return Gemm(overwrite=bool(rng.integers(2)), **shared, **factors)
+    if rng.random() < 0.1:
+        return Sync(target=Unit.COMPUTE)
+    return Alu(
+        op=AluOp(rng.integers(len(AluOp))),
+        source=AluSource(rng.integers(len(AluSource))),
+        imm=int(rng.integers(-(2**15), 2**15)),
+        **shared,
+    )
+
+
+def pack(array: np.ndarray) -> int:
+    return int.from_bytes(array.tobytes(), "little")
+
+
+def run(config: Config, model: Model, program: list[Instruction], cycles: int = 20000) -> tuple[np.ndarray, list[int]]:
+    """Run `program` in the RTL on the model's buffers: the accumulators, and whether each cycle had a GEMM slot."""
+    bench = Bench(config)
+    slots: list[int] = []
+    result = np.empty_like(model.acc)
+
+    async def testbench(ctx) -> None:
+        for name, values in (("inp", model.inp), ("wgt", model.wgt), ("acc", model.acc)):
+            for index, entry in enumerate(values):
+                ctx.set(memories[name][index], pack(entry))
+        for index, uop in enumerate(model.uops):
+            ctx.set(memories["uop"][index], uop.encode(config))
+        port = bench.unit.instructions
+        pending = list(enumerate(program))
+        quiet = 0
+        for _ in range(cycles):
+            if pending:
+                ctx.set(port.payload.index, pending[0][0])
+                ctx.set(port.payload.word, pending[0][1].encode(config))
+            ctx.set(port.valid, bool(pending))
+            taken = pending and ctx.get(port.ready)
+            slots.append(ctx.get(bench.unit.gemm_slot))
+            quiet = quiet + 1 if not pending and ctx.get(bench.unit.idle) else 0
+            await ctx.tick()
+            if taken:
+                pending.pop(0)
+            if quiet > 2:
+                break
+        else:
+            raise AssertionError(f"still at work after {cycles} cycles")
+        for index in range(config.acc_depth):
+            value = ctx.get(memories["acc"][index])
+            result[index] = np.frombuffer(value.to_bytes(config.acc_bytes, "little"), np.int32).reshape(result[0].shape)
+
+    memories = {name: memory.data for name, memory in bench.memories.items()}
+    simulator = Simulator(bench)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    return result, slots
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("seed", range(3))
+def test_random_instructions_back_to_back_leave_the_accumulators_that_the_loops_give(name: str, seed: int) -> None:
+    config = CONFIGS[name]
+    rng = np.random.default_rng(seed)
+    model = Model(config, rng)
+    program = [random_instruction(config, rng) for _ in range(40)]
+    with np.errstate(over="ignore"):
+        measured, _ = run(config, model, program)
+        for instruction in program:
+            model.execute(instruction)
+    np.testing.assert_array_equal(measured, model.acc)
+
+
+def test_the_array_gets_a_product_every_cycle_also_across_instructions() -> None:
+    config = CONFIGS["tiny"]
+    rng = np.random.default_rng(1)
+    program = [
+        Gemm(overwrite=bool(k % 2), uop_begin=k, uop_count=1 + k % 3, outer=1 + k % 2, inner=1 + k % 5, dst_inner=k % 2)
+        for k in range(24)
+    ]
+    _, slots = run(config, Model(config, rng), program)
+    first, last = slots.index(1), len(slots) - slots[::-1].index(1)
+    assert sum(slots) == sum(g.outer * g.inner * g.uop_count for g in program)
+    assert last - first == sum(slots)
+
+
+def test_tokens_are_taken_before_and_given_after() -> None:
+    config = CONFIGS["tiny"]
+    bench = Bench(config)
+    unit = bench.unit
+    gemm = Gemm(uop_begin=0, uop_count=1, pop_prev=True, pop_next=True, push_prev=True, push_next=True)
+
+    async def testbench(ctx) -> None:
+        ctx.set(unit.instructions.payload.word, gemm.encode(config))
+        ctx.set(unit.instructions.valid, 1)
+        await ctx.tick().repeat(5)
+        assert not ctx.get(unit.instructions.ready)
+        ctx.set(unit.from_load.available, 1)
+        assert not ctx.get(unit.instructions.ready)
+        ctx.set(unit.from_store.available, 1)
+        for _ in range(config.token_depth):
+            assert ctx.get(unit.from_load.pop) and ctx.get(unit.from_store.pop)
+            await ctx.tick()
+        assert not ctx.get(unit.instructions.ready), "no room for another token"
+        await ctx.tick().repeat(20)
+        assert ctx.get(bench.to_load.level) == ctx.get(bench.to_store.level) == config.token_depth
+
+    simulator = Simulator(bench)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
