@@ -17,7 +17,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from .config import ACC_BITS, DRAM_ADDRESS_BITS, INP_BITS, INSTRUCTION_BITS, WGT_BITS, Config
 from .layout import EncodingError, FieldSpec, Layout, bits, place
@@ -170,14 +170,15 @@ class Instruction:
     def check(self, config: Config, where: str = "") -> None:
         """Raise `EncodingError` unless every field is legal."""
         where = where or self.opcode.name
-        layout = self.layout(config)
-        for field in dataclasses.fields(self):
-            layout[field.name].check(int(getattr(self, field.name)), where)
+        for field in self.layout(config).fields[1:]:
+            field.check(int(getattr(self, field.name)), where)
         for name, neighbour in (("prev", PREVIOUS[self.unit]), ("next", NEXT[self.unit])):
             if neighbour is None:
                 for flag in (f"pop_{name}", f"push_{name}"):
                     if getattr(self, flag):
-                        raise EncodingError(f"{where}: {flag} is 1; the {self.unit.name.lower()} unit has no {name} unit")
+                        raise EncodingError(
+                            f"{where}: {flag} is 1; the {self.unit.name.lower()} unit has no {name} unit"
+                        )
         align = self.dram_alignment(config)
         for name in ("dram", "residual_offset"):
             value = getattr(self, name, 0)
@@ -193,10 +194,9 @@ class Instruction:
             A field's value is not legal.
         """
         self.check(config)
-        layout = self.layout(config)
-        word = layout["opcode"].insert(self.opcode)
-        for field in dataclasses.fields(self):
-            word |= layout[field.name].insert(int(getattr(self, field.name)))
+        word = int(self.opcode)
+        for field in self.layout(config).fields[1:]:
+            word |= field.insert(int(getattr(self, field.name)))
         return word
 
     @classmethod
@@ -207,7 +207,7 @@ class Instruction:
                 f"{where}: reserved bits {INSTRUCTION_BITS - 1}..{layout.used_bits} are "
                 f"{word >> layout.used_bits:#x}; they must be 0"
             )
-        values: dict[str, object] = {}
+        values: dict[str, Any] = {}
         for field in layout.fields[1:]:
             value = field.extract(word)
             field.check(value, where)
@@ -258,8 +258,8 @@ class Store(Instruction):
 
     Row r of ``rows`` is accumulators ``sram + r * sram_stride`` and ``cols - 1`` more. It goes to byte
     ``dram + r * stride * entry_bytes``, where an entry is ``batch * block_out`` bytes for ``out`` and four times as
-    many for ``raw``. ``raw`` writes int32, little-endian. ``out`` computes, for an accumulator x of output channel c, with
-    the records of the last `Param` and the fields of the last `Post`:
+    many for ``raw``. ``raw`` writes int32, little-endian. ``out`` computes, for an accumulator x of output channel c,
+    with the records of the last `Param` and the fields of the last `Post`:
 
     ::
 
@@ -270,8 +270,8 @@ class Store(Instruction):
 
     ``rne(a, s)`` is a / 2**s rounded to the nearest integer, ties to even; nothing wraps: sums and products before a
     saturation are exact. With ``residual`` set, the int8 at ``residual_offset`` bytes (modulo 2**32) after the address
-    that y goes to is added; all earlier stores of the program are complete before it is read. ``dram`` is a multiple of the
-    smaller of the entry's and the bus's bytes.
+    that y goes to is added; all earlier stores of the program are complete before it is read. ``dram`` is a multiple of
+    the smaller of the entry's and the bus's bytes.
     """
 
     opcode = Opcode.STORE
@@ -315,7 +315,10 @@ class Param(Instruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Post(Instruction):
-    """Set what the outputs of a layer have in common; it holds until the next `Post`."""
+    """Set what the outputs of a layer have in common; it holds until the next `Post`.
+
+    ``minimum`` is not above ``maximum``.
+    """
 
     opcode = Opcode.POST
     home = Unit.STORE
