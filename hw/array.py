@@ -43,7 +43,9 @@ class GemmArray(wiring.Component):
         m = Module()
         config = self.config
         levels = clog2(config.block_in)
-        registered_levels = {levels - (levels * stage) // max(1, config.add_stages) for stage in range(config.add_stages)}
+        registered_levels = {
+            levels - (levels * stage) // max(1, config.add_stages) for stage in range(config.add_stages)
+        }
 
         enables = [self.en]
         for stage in range(self.LATENCY - 1):

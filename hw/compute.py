@@ -195,9 +195,7 @@ class ComputeUnit(wiring.Component):
     def _lanes(self) -> int:
         return self.config.batch * self.config.block_out
 
-    def _indices(
-        self, m: Module, sequencer: Sequencer, slots: dict[int, data.View]
-    ) -> tuple[Signal, Signal, Signal]:
+    def _indices(self, m: Module, sequencer: Sequencer, slots: dict[int, data.View]) -> tuple[Signal, Signal, Signal]:
         """Read the micro-op of the slot in stage 0; give the slot's indices in `INDEX_STAGE`."""
         m.d.comb += [self.uop_read.en.eq(slots[0].valid), self.uop_read.index.eq(sequencer.uop)]
         offset = Signal.like(sequencer.offset)
@@ -238,4 +236,3 @@ class ComputeUnit(wiring.Component):
         result = Signal(signed(ACC_BITS), name=f"result_{place}")
         m.d.comb += result.eq(Mux(now.gemm, Mux(now.overwrite, 0, old) + total, computed))
         return result
-

@@ -117,4 +117,3 @@ def _absent(fields: Fields, unit: Unit) -> list[Value]:
 
 def _unaligned(address: Value, align: int) -> Value:
     return address[: align.bit_length() - 1].any()
-

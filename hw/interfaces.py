@@ -6,8 +6,7 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.isa.config import DRAM_ADDRESS_BITS, INSTRUCTION_BITS, Config
-from dovetail.isa.config import clog2
+from dovetail.isa.config import DRAM_ADDRESS_BITS, INSTRUCTION_BITS, Config, clog2
 from dovetail.isa.registers import PROGRAM_INDEX_BITS
 
 AXI_LEN_BITS = 8
@@ -123,7 +122,7 @@ class BufferWrite(wiring.Signature):
 
 
 class BufferRead(wiring.Signature):
-    """A read port of an on-chip buffer: `data` holds entry `index` in the cycle after `en`, and stays while `en` is low."""
+    """A read port of a buffer: `data` is entry `index` in the cycle after `en`, and stays while `en` is low."""
 
     def __init__(self, *, index_bits: int, entry_bits: int) -> None:
         super().__init__({"en": Out(1), "index": Out(index_bits), "data": In(entry_bits)})
@@ -135,7 +134,7 @@ def load_lanes(config: Config, entry_bytes: int) -> int:
 
 
 class Axi4(wiring.Signature):
-    """AXI4 master, INCR bursts of full-width beats; the constant signals (size, burst, cache, prot) are the wrapper's."""
+    """AXI4 master, INCR bursts of full-width beats; constant signals (size, burst, cache, prot) are the wrapper's."""
 
     def __init__(self, config: Config) -> None:
         address = data.StructLayout({"addr": DRAM_ADDRESS_BITS, "len": AXI_LEN_BITS, "id": AXI_ID_BITS})

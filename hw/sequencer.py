@@ -32,16 +32,14 @@ class Slot(data.Struct):
 
 def offsets(config: Config) -> data.StructLayout:
     """What the loops add to the indices of a micro-op."""
-    return data.StructLayout(
-        {"dst": config.acc_index_bits, "src": config.src_index_bits, "wgt": config.wgt_index_bits}
-    )
+    return data.StructLayout({"dst": config.acc_index_bits, "src": config.src_index_bits, "wgt": config.wgt_index_bits})
 
 
 class Sequencer(wiring.Component):
     """Turns compute instructions into pipeline slots.
 
-    The pipeline behind it never stalls, so a slot is given every cycle in which there is one. An instruction starts when
-    the tokens that it pops are there and the queues that it will push to have room.
+    The pipeline behind it never stalls, so a slot is given every cycle in which there is one. An instruction starts
+    when the tokens that it pops are there and the queues that it will push to have room.
 
     Members
     -------

@@ -34,9 +34,7 @@ class TokenQueue(wiring.Component):
     def __init__(self, depth: int) -> None:
         self.depth = depth
         bits = level_bits(depth)
-        super().__init__(
-            {"give": In(TokenGive()), "take": In(TokenTake()), "level": Out(bits), "reserved": Out(bits)}
-        )
+        super().__init__({"give": In(TokenGive()), "take": In(TokenTake()), "level": Out(bits), "reserved": Out(bits)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

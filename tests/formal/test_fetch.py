@@ -36,7 +36,7 @@ def is_instruction_of(word: Value, unit: Unit, config: Config) -> Value:
 
 
 class Properties(wiring.Component):
-    """Fetch between a memory that answers only what was asked, at any time with anything, and units that take at will."""
+    """Fetch between a memory that answers what was asked, at any time with anything, and units that take at will."""
 
     program: In(DRAM_ADDRESS_BITS)
     length: In(PROGRAM_INDEX_BITS)

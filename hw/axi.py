@@ -1,0 +1,175 @@
+"""The AXI4 master that the units share."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from dovetail.isa.config import DRAM_ADDRESS_BITS, Config
+
+from .interfaces import AXI_LEN_BITS, Axi4, ReadClient, WriteClient, level_bits
+
+
+class AxiId(IntEnum):
+    """Whose transaction it is. Answers to one id come in order, so each client sees its own in order."""
+
+    FETCH = 0
+    LOAD = 1
+    STORE = 2
+
+
+class AxiPort(wiring.Component):
+    """Joins three readers and a writer to one AXI4 master, a beat a cycle each way.
+
+    Each client has at most ``max_bursts`` bursts in flight. Fetch's read requests go first; load's and store's take
+    turns. Addresses and write data leave from registers, so they hold until they are taken.
+
+    Members
+    -------
+    fetch, load, store_read: In(ReadClient)
+    store_write: In(WriteClient)
+    axi: Out(Axi4)
+    base: In(32)
+        Added to every address modulo 2**32. Constant while anything is in flight.
+    abort: In(1)
+        From now on, until reset, clients are neither heard nor answered and no burst is started. What is in flight is
+        completed: data read is dropped, data still owed is written with no byte enabled.
+    drained: Out(1)
+        `abort`, and nothing is in flight: the port may be reset.
+    read_beat, write_beat: Out(1)
+        A beat of data is transferred in this cycle.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "fetch": In(ReadClient(config)),
+                "load": In(ReadClient(config)),
+                "store_read": In(ReadClient(config)),
+                "store_write": In(WriteClient(config)),
+                "axi": Out(Axi4(config)),
+                "base": In(DRAM_ADDRESS_BITS),
+                "abort": In(1),
+                "drained": Out(1),
+                "read_beat": Out(1),
+                "write_beat": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        reading = self._reads(m)
+        writing = self._writes(m)
+        m.d.comb += [
+            self.drained.eq(self.abort & ~reading & ~writing),
+            self.read_beat.eq(self.axi.r.valid & self.axi.r.ready),
+            self.write_beat.eq(self.axi.w.valid & self.axi.w.ready),
+        ]
+        return m
+
+    def _reads(self, m: Module) -> Value:
+        """The read channels. Returns whether a read is in flight."""
+        limit = self.config.max_bursts
+        clients = {AxiId.FETCH: self.fetch, AxiId.LOAD: self.load, AxiId.STORE: self.store_read}
+        ar, r = self.axi.ar, self.axi.r
+        free, store_next = Signal(), Signal()
+        flights = {who: Signal(level_bits(limit), name=f"{who.name.lower()}_reads") for who in clients}
+        wants = {who: Signal(name=f"{who.name.lower()}_wants") for who in clients}
+        chosen = {who: Signal(name=f"{who.name.lower()}_chosen") for who in clients}
+        m.d.comb += free.eq((~ar.valid | ar.ready) & ~self.abort)
+        for who, client in clients.items():
+            m.d.comb += wants[who].eq(client.request.valid & (flights[who] != limit))
+        load_first = wants[AxiId.LOAD] & ~(wants[AxiId.STORE] & store_next)
+        m.d.comb += [
+            chosen[AxiId.FETCH].eq(wants[AxiId.FETCH]),
+            chosen[AxiId.LOAD].eq(~wants[AxiId.FETCH] & load_first),
+            chosen[AxiId.STORE].eq(~wants[AxiId.FETCH] & wants[AxiId.STORE] & ~load_first),
+        ]
+
+        with m.If(~ar.valid | ar.ready):
+            m.d.sync += ar.valid.eq(Cat(wants.values()).any() & ~self.abort)
+        for who, client in clients.items():
+            taken, ended = Signal(name=f"{who.name.lower()}_taken"), Signal(name=f"{who.name.lower()}_ended")
+            m.d.comb += [
+                client.request.ready.eq(free & chosen[who]),
+                taken.eq(free & chosen[who]),
+                ended.eq(r.valid & r.ready & r.payload.last & (r.payload.id == who)),
+                client.beat.valid.eq(r.valid & (r.payload.id == who) & ~self.abort),
+                client.beat.payload.data.eq(r.payload.data),
+                client.beat.payload.last.eq(r.payload.last),
+                client.beat.payload.error.eq(r.payload.resp[1]),
+            ]
+            with m.If(taken):
+                m.d.sync += [
+                    ar.payload.addr.eq(client.request.payload.addr + self.base),
+                    ar.payload.len.eq(client.request.payload.beats_minus_one),
+                    ar.payload.id.eq(who),
+                ]
+                if who is not AxiId.FETCH:
+                    m.d.sync += store_next.eq(who is AxiId.LOAD)
+            with m.If(taken & ~ended):
+                m.d.sync += flights[who].eq(flights[who] + 1)
+            with m.Elif(ended & ~taken):
+                m.d.sync += flights[who].eq(flights[who] - 1)
+        heard = Array([client.beat.ready for client in clients.values()])
+        m.d.comb += r.ready.eq(self.abort | heard[r.payload.id])
+        return Cat(flights.values()).any()
+
+    def _writes(self, m: Module) -> Value:
+        """The write channels. Returns whether a write is in flight."""
+        limit = self.config.max_bursts
+        client, aw, w, b = self.store_write, self.axi.aw, self.axi.w, self.axi.b
+        flights = Signal(level_bits(limit))
+        taken = Signal()
+        room = (~aw.valid | aw.ready) & (flights != limit) & ~self.abort
+        m.d.comb += [
+            client.request.ready.eq(room),
+            taken.eq(client.request.valid & room),
+            b.ready.eq(1),
+            client.done.eq(b.valid & ~self.abort),
+            client.error.eq(b.payload.resp[1]),
+        ]
+        with m.If(~aw.valid | aw.ready):
+            m.d.sync += aw.valid.eq(taken)
+        with m.If(taken):
+            m.d.sync += [
+                aw.payload.addr.eq(client.request.payload.addr + self.base),
+                aw.payload.len.eq(client.request.payload.beats_minus_one),
+                aw.payload.id.eq(AxiId.STORE),
+            ]
+        with m.If(taken & ~b.valid):
+            m.d.sync += flights.eq(flights + 1)
+        with m.Elif(b.valid & ~taken):
+            m.d.sync += flights.eq(flights - 1)
+
+        # The lengths of bursts whose data is owed, so that an abort can complete them without the client.
+        m.submodules.owed = owed = SyncFIFOBuffered(width=AXI_LEN_BITS, depth=limit + 2)
+        owing, beats_left = Signal(), Signal(AXI_LEN_BITS)
+        sends, last = Signal(), Signal()
+        w_free = ~w.valid | w.ready
+        m.d.comb += [
+            owed.w_en.eq(taken),
+            owed.w_data.eq(client.request.payload.beats_minus_one),
+            last.eq(beats_left == 0),
+            sends.eq(w_free & owing & (client.beat.valid | self.abort)),
+            client.beat.ready.eq(w_free & owing & ~self.abort),
+            owed.r_en.eq(~owing | (sends & last)),
+        ]
+        with m.If(owed.r_en):
+            m.d.sync += [owing.eq(owed.r_rdy), beats_left.eq(owed.r_data)]
+        with m.Elif(sends):
+            m.d.sync += beats_left.eq(beats_left - 1)
+        with m.If(w_free):
+            m.d.sync += w.valid.eq(sends)
+        with m.If(sends):
+            m.d.sync += [
+                w.payload.data.eq(client.beat.payload.data),
+                w.payload.strb.eq(Mux(self.abort, 0, client.beat.payload.strb)),
+                w.payload.last.eq(last),
+            ]
+        return flights.any()

@@ -1,0 +1,162 @@
+"""Fetch: reads the program, checks every instruction and hands it to its unit."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from dovetail.isa.config import DRAM_ADDRESS_BITS, INSTRUCTION_BITS, Config, clog2
+from dovetail.isa.instructions import Opcode, Unit
+from dovetail.isa.registers import PROGRAM_INDEX_BITS
+
+from .decode import Legality
+from .interfaces import ReadClient, dispatched
+
+INSTRUCTION_BYTES = INSTRUCTION_BITS // 8
+BURST_WORDS = 8
+"""Instructions read in one burst, or as many as `burst_beats` allows. Bursts are aligned, so none crosses 4 KB."""
+BUFFER_WORDS = 4 * BURST_WORDS
+"""Instructions that may be in flight or waiting; room is reserved before a burst is asked for."""
+
+
+class FetchUnit(wiring.Component):
+    """Reads `length` instructions from byte address `program` and dispatches them in order.
+
+    An instruction is dispatched only when its encoding is legal. It waits, and all behind it, while its unit's queue is
+    full. Fetching ends with FINISH.
+
+    Members
+    -------
+    start: In(1)
+        Begin; `program` and `length` hold until the end.
+    program: In(32)
+    length: In
+    read: Out(ReadClient)
+    load, compute, store: Out(stream)
+        Dispatched instructions.
+    dispatching: Out(1)
+        An instruction is handed to a unit in this cycle.
+    finished: Out(1)
+        FINISH was reached; stays until reset.
+    illegal: Out(1)
+        The instruction `index` is illegal, or the program ended at `index` without FINISH. Stays until reset.
+    fault: Out(1)
+        A read was answered with an error, for the instruction `index` or one shortly after it.
+    index: Out
+        The next instruction to dispatch.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        unit = stream.Signature(dispatched())
+        super().__init__(
+            {
+                "start": In(1),
+                "program": In(DRAM_ADDRESS_BITS),
+                "length": In(PROGRAM_INDEX_BITS),
+                "read": Out(ReadClient(config)),
+                "load": Out(unit),
+                "compute": Out(unit),
+                "store": Out(unit),
+                "dispatching": Out(1),
+                "finished": Out(1),
+                "illegal": Out(1),
+                "fault": Out(1),
+                "index": Out(PROGRAM_INDEX_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.words = words = SyncFIFOBuffered(width=INSTRUCTION_BITS, depth=BUFFER_WORDS)
+        running = Signal()
+        with m.If(self.start):
+            m.d.sync += running.eq(1)
+        taken = self._request(m, running)
+        self._receive(m, words)
+        self._dispatch(m, words, running, taken)
+        return m
+
+    def _request(self, m: Module, running: Signal) -> Signal:
+        """Ask for bursts while there is room; the returned signal frees the room of one instruction."""
+        config = self.config
+        beats_per_word = INSTRUCTION_BITS // config.bus_bits
+        burst_beats = min(BURST_WORDS * beats_per_word, config.burst_beats)
+        capacity = BUFFER_WORDS * beats_per_word
+        beat_shift = clog2(config.bus_bytes)
+        taken = Signal()
+        address = Signal(DRAM_ADDRESS_BITS - beat_shift)
+        remaining = Signal(PROGRAM_INDEX_BITS + clog2(beats_per_word))
+        room = Signal(range(capacity + 1), init=capacity)
+        to_boundary = Signal(range(burst_beats + 1))
+        beats = Signal(range(burst_beats + 1))
+        asked = Signal(range(burst_beats + 1))
+        request = self.read.request
+        m.d.comb += to_boundary.eq(burst_beats - address[: clog2(burst_beats)])
+        m.d.comb += beats.eq(Mux(remaining < to_boundary, remaining, to_boundary))
+        with m.If(self.start):
+            m.d.sync += [address.eq(self.program >> beat_shift), remaining.eq(self.length << clog2(beats_per_word))]
+        with m.If(~request.valid | request.ready):
+            m.d.sync += request.valid.eq(0)
+            with m.If(running & (remaining != 0) & (room >= burst_beats)):
+                m.d.comb += asked.eq(beats)
+                m.d.sync += [
+                    request.valid.eq(1),
+                    request.payload.addr.eq(address << beat_shift),
+                    request.payload.beats_minus_one.eq(beats - 1),
+                    address.eq(address + beats),
+                    remaining.eq(remaining - beats),
+                ]
+        m.d.sync += room.eq(room + taken * beats_per_word - asked)
+        return taken
+
+    def _receive(self, m: Module, words: SyncFIFOBuffered) -> None:
+        """Put beats together to instructions. There is always room for them."""
+        beat = self.read.beat
+        bus_bits = self.config.bus_bits
+        m.d.comb += beat.ready.eq(1)
+        m.d.comb += self.fault.eq(beat.valid & beat.payload.error)
+        if bus_bits == INSTRUCTION_BITS:
+            m.d.comb += [words.w_en.eq(beat.valid), words.w_data.eq(beat.payload.data)]
+            return
+        low, upper = Signal(bus_bits), Signal()
+        with m.If(beat.valid):
+            m.d.sync += [upper.eq(~upper), low.eq(beat.payload.data)]
+        m.d.comb += [words.w_en.eq(beat.valid & upper), words.w_data.eq(low | (beat.payload.data << bus_bits))]
+
+    def _dispatch(self, m: Module, words: SyncFIFOBuffered, running: Signal, taken: Signal) -> None:
+        """Hold one instruction with the verdict on it, until its unit takes it."""
+        m.submodules.legality = legality = Legality(self.config)
+        word = Signal(INSTRUCTION_BITS)
+        held, legal, is_finish = Signal(), Signal(), Signal()
+        unit = Signal(Unit)
+        gone = Signal()
+        m.d.comb += [
+            legality.word.eq(words.r_data),
+            words.r_en.eq(~held | gone),
+            taken.eq(words.r_en & words.r_rdy),
+        ]
+        with m.If(~held | gone):
+            m.d.sync += [
+                held.eq(words.r_rdy),
+                word.eq(words.r_data),
+                legal.eq(legality.legal),
+                unit.eq(legality.unit),
+                is_finish.eq(words.r_data[:4] == Opcode.FINISH),
+            ]
+        for target, port in ((Unit.LOAD, self.load), (Unit.COMPUTE, self.compute), (Unit.STORE, self.store)):
+            m.d.comb += [
+                port.payload.word.eq(word),
+                port.payload.index.eq(self.index),
+                port.valid.eq(held & legal & ~self.finished & (unit == target)),
+            ]
+            with m.If(port.valid & port.ready):
+                m.d.comb += gone.eq(1)
+        m.d.comb += self.dispatching.eq(gone)
+        m.d.sync += self.index.eq(self.index + gone)
+        with m.If(held & legal & is_finish):
+            m.d.sync += self.finished.eq(1)
+        ended = running & (self.index == self.length) & ~self.finished
+        m.d.comb += self.illegal.eq((held & ~legal & ~self.finished) | ended)

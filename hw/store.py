@@ -1,0 +1,277 @@
+"""The store unit: accumulators to DRAM, finished on the way."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from dovetail.isa.config import BYTE_BITS, PARAM_RECORD_BYTES, Config, clog2
+from dovetail.isa.instructions import Format, Opcode, Param, Post, Store, store_bytes
+from dovetail.isa.registers import PROGRAM_INDEX_BITS, Activity
+
+from .decode import Fields
+from .interfaces import ReadClient, TokenGive, TokenTake, WriteClient, dispatched
+from .output import OutputPipeline, post_fields, record
+from .store_groups import StoreGroups, pick
+from .store_reads import StoreReads
+from .store_vectors import VectorReader
+from .store_writes import StoreWrites, slot
+
+
+class StoreUnit(wiring.Component):
+    """Executes STORE, PARAM, POST, and the SYNCs of its unit, in order.
+
+    A STORE begins as soon as all vectors of the one before are in output processing; its writes may be answered long
+    after. PARAM, STOREs with a residual, and instructions other than STORE that give a token wait until every earlier
+    STORE is answered; POST, and STOREs in raw format, until output processing is empty.
+
+    Members
+    -------
+    instructions: In(stream of `dispatched`)
+    from_compute: Out(TokenTake)
+    to_compute: Out(TokenGive)
+        A STORE gives its token when its last write has been answered.
+    read: Out(ReadClient)
+    write: Out(WriteClient)
+    acc_request, acc_index, acc_grant, acc_data:
+        Read port of the accumulators, see `VectorReader`.
+    idle: Out(1)
+        No instruction waits or is being executed, and every write has been answered.
+    activity: Out(Activity)
+    index: Out
+        The oldest instruction that is not complete; meaningless when `idle`.
+    fault: Out(1)
+        A transfer of instruction `fault_index` was answered with an error; it was a write if `fault_write`.
+    fault_index: Out
+    fault_write: Out(1)
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "instructions": In(stream.Signature(dispatched())),
+                "from_compute": Out(TokenTake()),
+                "to_compute": Out(TokenGive()),
+                "read": Out(ReadClient(config)),
+                "write": Out(WriteClient(config)),
+                "acc_request": Out(1),
+                "acc_index": Out(config.acc_index_bits),
+                "acc_grant": In(1),
+                "acc_data": In(config.acc_bytes * BYTE_BITS),
+                "idle": Out(1),
+                "activity": Out(Activity),
+                "index": Out(PROGRAM_INDEX_BITS),
+                "fault": Out(1),
+                "fault_index": Out(PROGRAM_INDEX_BITS),
+                "fault_write": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        m.submodules.vectors = vectors = VectorReader(config)
+        m.submodules.groups = groups = StoreGroups(config)
+        m.submodules.pipeline = pipeline = OutputPipeline(config, tag=slot(config))
+        m.submodules.reads = reads = StoreReads(config)
+        m.submodules.writes = writes = StoreWrites(config)
+        connect(m, vectors.vector, groups.vector)
+        connect(m, reads.read, flipped(self.read))
+        connect(m, writes.write, flipped(self.write))
+
+        begins = Signal()
+        taken, taken_valid, waits_token = self._take(m, begins)
+        self._execute(m, taken, taken_valid, begins, vectors, groups, pipeline, reads, writes)
+
+        working = taken_valid | ~writes.complete
+        m.d.comb += [
+            self.acc_request.eq(vectors.acc_request),
+            self.acc_index.eq(vectors.acc_index),
+            vectors.acc_grant.eq(self.acc_grant),
+            vectors.acc_data.eq(self.acc_data),
+            reads.row_end.eq(groups.row_end),
+            writes.reserve.eq(groups.reserve),
+            groups.room.eq(writes.room),
+            pipeline.valid.eq(groups.group_valid),
+            pipeline.acc.eq(groups.group),
+            groups.residual_valid.eq(reads.group.valid),
+            reads.group.ready.eq(groups.residual_take),
+            pipeline.residual.eq(reads.group.payload),
+            pipeline.with_residual.eq(groups.with_residual),
+            pipeline.tag.eq(groups.slot),
+            writes.group_valid.eq(pipeline.out_valid),
+            writes.group.eq(pipeline.out),
+            writes.group_slot.eq(pipeline.out_tag),
+            writes.beat_valid.eq(groups.beat_valid),
+            writes.beat.eq(groups.beat),
+            writes.beat_slot.eq(groups.slot),
+            self.idle.eq(~self.instructions.valid & ~working & ~self.to_compute.push),
+            self.index.eq(Mux(taken_valid, taken.index, self.instructions.payload.index)),
+            self.fault.eq(reads.fault | writes.fault),
+            self.fault_write.eq(writes.fault),
+            self.fault_index.eq(Mux(writes.complete, taken.index, writes.index)),
+        ]
+        with m.If(~writes.complete):
+            m.d.comb += self.index.eq(writes.index)
+
+        with m.If(groups.moves | (self.write.beat.valid & self.write.beat.ready)):
+            m.d.comb += self.activity.eq(Activity.BUSY)
+        with m.Elif(self.acc_request & ~self.acc_grant & ~groups.vector.valid):
+            m.d.comb += self.activity.eq(Activity.WAIT_HAZARD)
+        with m.Elif(working):
+            m.d.comb += self.activity.eq(Activity.WAIT_MEMORY)
+        with m.Elif(waits_token):
+            m.d.comb += self.activity.eq(Activity.WAIT_PREV)
+        with m.Else():
+            m.d.comb += self.activity.eq(Activity.IDLE)
+        return m
+
+    def _take(self, m: Module, begins: Signal) -> tuple[Signal, Signal, Signal]:
+        """Take an instruction when its tokens are there and the one before `begins`.
+
+        Returns the instruction, whether there is one, and whether the next one waits for tokens.
+        """
+        offered = Fields(self.instructions.payload.word, Store, self.config)
+        taken, taken_valid, waits_token = Signal(dispatched()), Signal(), Signal()
+        pops, pushes = offered.pop_prev, offered.push_prev
+        starts = Signal()
+        m.d.comb += [
+            waits_token.eq(
+                self.instructions.valid & ((pops & ~self.from_compute.available) | (pushes & ~self.to_compute.room))
+            ),
+            self.instructions.ready.eq((~taken_valid | begins) & ~waits_token),
+            starts.eq(self.instructions.valid & self.instructions.ready),
+            self.from_compute.pop.eq(starts & pops),
+            self.to_compute.reserve.eq(starts & pushes),
+        ]
+        with m.If(starts):
+            m.d.sync += [taken_valid.eq(1), taken.eq(self.instructions.payload)]
+        with m.Elif(begins):
+            m.d.sync += taken_valid.eq(0)
+        return taken, taken_valid, waits_token
+
+    def _execute(
+        self,
+        m: Module,
+        taken: Signal,
+        taken_valid: Signal,
+        begins: Signal,
+        vectors: VectorReader,
+        groups: StoreGroups,
+        pipeline: OutputPipeline,
+        reads: StoreReads,
+        writes: StoreWrites,
+    ) -> None:
+        """Begin, or carry out, the instruction taken, as soon as what it waits for is so."""
+        config = self.config
+        store = Fields(taken.word, Store, config)
+        param = Fields(taken.word, Param, config)
+        post = Signal(post_fields(config))
+        gives = store.push_prev
+        opcode = store.opcode
+
+        is_store = opcode == Opcode.STORE
+        with_residual = is_store & store.residual
+        is_raw = is_store & (store.format == Format.RAW)
+        pushes_now = Signal()
+        reading, read_end = self._params(m, reads, pipeline, groups)
+
+        empty = ~groups.busy & ~pipeline.busy
+        shift = Mux(
+            store.format == Format.RAW,
+            clog2(store_bytes(config, Format.RAW)),
+            clog2(store_bytes(config, Format.OUT)),
+        )
+        pitch, row_bytes = store.stride << shift, store.cols << shift
+        starts_store = Signal()
+        m.d.comb += [
+            starts_store.eq(
+                taken_valid
+                & is_store
+                & ~groups.busy
+                & writes.block.ready
+                & (~with_residual | (writes.complete & reads.block.ready))
+                & (~is_raw | empty)
+            ),
+            writes.block.valid.eq(starts_store),
+            writes.block.payload.index.eq(taken.index),
+            writes.block.payload.push.eq(gives),
+            writes.block.payload.block.addr.eq(store.dram),
+            writes.block.payload.block.rows.eq(store.rows),
+            writes.block.payload.block.row_bytes.eq(row_bytes),
+            writes.block.payload.block.pitch.eq(pitch),
+            vectors.walk.valid.eq(starts_store),
+            vectors.walk.payload.first.eq(store.sram),
+            vectors.walk.payload.stride.eq(store.sram_stride),
+            vectors.walk.payload.rows.eq(store.rows),
+            vectors.walk.payload.cols.eq(store.cols),
+            groups.start.eq(starts_store),
+            groups.job.is_raw.eq(is_raw),
+            groups.job.with_residual.eq(with_residual),
+            groups.job.place.eq(store.dram),
+            groups.job.pitch.eq(pitch),
+            reads.block.valid.eq(starts_store & with_residual),
+            reads.block.payload.block.addr.eq(store.dram + post.residual_offset),
+            reads.block.payload.block.rows.eq(store.rows),
+            reads.block.payload.block.row_bytes.eq(row_bytes),
+            reads.block.payload.block.pitch.eq(pitch),
+            reads.block.payload.is_param.eq(0),
+            begins.eq(starts_store),
+            pipeline.post.eq(post),
+            self.to_compute.push.eq(writes.push | pushes_now),
+        ]
+
+        with m.If(taken_valid):
+            with m.Switch(opcode):
+                with m.Case(Opcode.PARAM):
+                    with m.If(writes.complete & ~reading):
+                        m.d.comb += [
+                            reads.block.valid.eq(1),
+                            reads.block.payload.block.addr.eq(param.dram),
+                            reads.block.payload.block.rows.eq(1),
+                            reads.block.payload.block.row_bytes.eq(config.param_bytes),
+                            reads.block.payload.is_param.eq(1),
+                        ]
+                        m.d.sync += reading.eq(reads.block.ready)
+                    m.d.comb += [begins.eq(read_end), pushes_now.eq(read_end & gives)]
+                with m.Case(Opcode.POST):
+                    fields = Fields(taken.word, Post, config)
+                    with m.If(empty & (writes.complete | ~gives)):
+                        m.d.comb += [begins.eq(1), pushes_now.eq(gives)]
+                        m.d.sync += [getattr(post, name).eq(getattr(fields, name)) for name in post.shape().members]
+                with m.Case(Opcode.SYNC):
+                    with m.If(writes.complete | ~gives):
+                        m.d.comb += [begins.eq(1), pushes_now.eq(gives)]
+
+    def _params(
+        self, m: Module, reads: StoreReads, pipeline: OutputPipeline, groups: StoreGroups
+    ) -> tuple[Signal, Signal]:
+        """The records of a block of channels; they come in order, so they shift in.
+
+        Returns whether a PARAM is being read, which its beginner sets, and whether it ends in this cycle.
+        """
+        config = self.config
+        beats = config.param_bytes // config.bus_bytes
+        per_record = max(1, PARAM_RECORD_BYTES // config.bus_bytes)
+        reading, read_end = Signal(), Signal()
+        beat = Signal(range(beats))
+        records = Signal(data.ArrayLayout(record(), config.block_out))
+        earlier = Signal(config.bus_bits)
+        arriving = Cat(earlier if per_record > 1 else [], self.read.beat.payload.data)[: record().size]
+        m.d.comb += read_end.eq(reads.param & (beat == beats - 1))
+        with m.If(reads.param):
+            m.d.sync += [beat.eq(beat + 1), earlier.eq(self.read.beat.payload.data)]
+            with m.If(beat % per_record == per_record - 1):
+                m.d.sync += records.eq(Cat(records.as_value()[record().size :], arriving))
+        with m.If(read_end):
+            m.d.sync += reading.eq(0)
+
+        per_group = data.ArrayLayout(record(), config.out_lanes)
+        parts = [
+            records.as_value()[k * per_group.size : (k + 1) * per_group.size]
+            for k in range(config.block_out // config.out_lanes)
+        ]
+        m.d.comb += pipeline.record.eq(pick(parts, groups.channels))
+        return reading, read_end

@@ -1,0 +1,142 @@
+"""The store unit's pace: which lanes of a vector go where, and when."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from dovetail.isa.config import ACC_BITS, Config, clog2
+
+from .store_vectors import vector
+from .store_writes import slot
+
+
+def chunk_bits(config: Config) -> int:
+    """Address bits within the aligned piece of memory that a burst stays in."""
+    return clog2(config.bus_bytes * config.burst_beats)
+
+
+def job(config: Config) -> data.StructLayout:
+    """A STORE: its format, and the lower bits of its first byte's address and of the distance of its rows."""
+    bits = unsigned(chunk_bits(config))
+    return data.StructLayout({"is_raw": 1, "with_residual": 1, "place": bits, "pitch": bits})
+
+
+class StoreGroups(wiring.Component):
+    """Divides accumulator vectors: in groups of `out_lanes` for output processing, or in beats when raw.
+
+    A group a cycle, as long as vectors and residuals come and there is room for beats.
+
+    Members
+    -------
+    start: In(1)
+        Begin `job`; only while not `busy`.
+    job: In
+    busy: Out(1)
+        Not all groups of the job have left.
+    vector: In(stream of `vector`)
+    residual_valid: In(1)
+        The next group's residuals are there; waited for only if `with_residual`.
+    residual_take: Out(1)
+        They are used in this cycle.
+    room: In(1)
+    reserve: Out(1)
+        See `StoreWrites`.
+    moves: Out(1)
+        A group, or beat, leaves in this cycle.
+    group_valid, group:
+        Accumulators for output processing, of the channels that the group number `channels` of a block has.
+    channels: Out
+    beat_valid, beat:
+        A beat for memory as it is.
+    slot: Out(slot)
+        Where either goes.
+    row_end: Out(1)
+        It is the last of its row.
+    with_residual: Out(1)
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "job": In(job(config)),
+                "busy": Out(1),
+                "vector": In(stream.Signature(vector(config))),
+                "residual_valid": In(1),
+                "residual_take": Out(1),
+                "room": In(1),
+                "reserve": Out(1),
+                "moves": Out(1),
+                "group_valid": Out(1),
+                "group": Out(config.out_lanes * ACC_BITS),
+                "channels": Out(max(1, clog2(config.block_out // config.out_lanes))),
+                "beat_valid": Out(1),
+                "beat": Out(config.bus_bits),
+                "slot": Out(slot(config)),
+                "row_end": Out(1),
+                "with_residual": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        acc = self.vector.payload.acc
+        groups = _parts(acc, config.out_lanes * ACC_BITS)
+        beats = _parts(acc, config.bus_bits)
+        lane_lsb, beat_lsb = clog2(config.out_lanes), clog2(config.bus_bytes)
+
+        current = Signal(job(config))
+        part = Signal(range(max(2, len(groups), len(beats))))
+        place, row_place = Signal(chunk_bits(config)), Signal(chunk_bits(config))
+        part_end, beat_end = Signal(), Signal()
+        step = Mux(current.is_raw, config.bus_bytes, config.out_lanes)
+        m.d.comb += [
+            part_end.eq(part == Mux(current.is_raw, len(beats) - 1, len(groups) - 1)),
+            self.row_end.eq(part_end & self.vector.payload.row_end),
+            beat_end.eq(current.is_raw | _all_ones(place[lane_lsb:beat_lsb]) | self.row_end),
+            self.slot.place.eq(place[lane_lsb:beat_lsb]),
+            self.slot.beat_end.eq(beat_end),
+            self.slot.burst_end.eq(_all_ones(place[beat_lsb:]) | self.row_end),
+            self.with_residual.eq(current.with_residual),
+            self.moves.eq(self.vector.valid & (~beat_end | self.room) & (~current.with_residual | self.residual_valid)),
+            self.vector.ready.eq(self.moves & part_end),
+            self.residual_take.eq(self.moves & current.with_residual),
+            self.reserve.eq(self.moves & beat_end),
+            self.group_valid.eq(self.moves & ~current.is_raw),
+            self.beat_valid.eq(self.moves & current.is_raw),
+            self.group.eq(pick(groups, part)),
+            self.beat.eq(pick(beats, part)),
+            self.channels.eq(part),
+        ]
+        with m.If(self.start):
+            m.d.sync += [
+                self.busy.eq(1),
+                current.eq(self.job),
+                part.eq(0),
+                place.eq(self.job.place),
+                row_place.eq(self.job.place),
+            ]
+        with m.Elif(self.moves):
+            m.d.sync += [part.eq(Mux(part_end, 0, part + 1)), place.eq(place + step)]
+            with m.If(self.row_end):
+                m.d.sync += [place.eq(row_place + current.pitch), row_place.eq(row_place + current.pitch)]
+            with m.If(part_end & self.vector.payload.last):
+                m.d.sync += self.busy.eq(0)
+        return m
+
+
+def _all_ones(value: Value) -> Value:
+    return value.all() if len(value) else Const(1)
+
+
+def _parts(value: Value, width: int) -> list[Value]:
+    return [value[lsb : lsb + width] for lsb in range(0, len(value), width)]
+
+
+def pick(parts: list[Value], number: Value) -> Value:
+    """The part of that number; `number` does not matter when there is only one."""
+    return Array(parts)[number] if len(parts) > 1 else parts[0]
