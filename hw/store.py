@@ -24,7 +24,8 @@ class StoreUnit(wiring.Component):
 
     A STORE begins as soon as all vectors of the one before are in output processing; its writes may be answered long
     after. PARAM, STOREs with a residual, and instructions other than STORE that give a token wait until every earlier
-    STORE is answered; POST, and STOREs in raw format, until output processing is empty.
+    STORE is answered; POST, and STOREs in raw format, until output processing is empty. Before the first PARAM and POST
+    everything that they set is 0.
 
     Members
     -------

@@ -146,7 +146,7 @@ def test_random_programs(name: str, eagerness: float) -> None:
     config = CONFIGS[name]
     rng = random.Random(f"{name} {eagerness}")
     program: list[Instruction] = []
-    for _ in range(25):
+    for _ in range(18):
         if rng.random() < 0.2:
             program.append(Sync(target=Unit.LOAD, pop_next=rng.random() < 0.5, push_next=True))
         else:

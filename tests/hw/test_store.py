@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from amaranth.hdl import Module
 
+from dovetail.hw.output import OutputPipeline
 from dovetail.hw.store import StoreUnit
 from dovetail.isa.config import Config, load_config
 from dovetail.isa.instructions import (
@@ -32,6 +33,7 @@ CONFIGS = {name: load_config(name) for name in CONFIG_NAMES} | {
     "a group a vector": Config(block_in=8, block_out=16, out_lanes=16, bus_bits=128, burst_beats=1),
 }
 Bytes = dict[int, int]
+GROUPS = 400
 REGION = 0x1_0000
 """Programs keep to this much memory, so that their transfers meet."""
 
@@ -226,7 +228,7 @@ def test_random_programs(name: str, eagerness: float) -> None:
     rng = random.Random(f"{name} {eagerness}")
     memory = Memory(config, seed=rng.randrange(1 << 30), latency=rng.randrange(1, 30), eagerness=eagerness)
     accumulators = random_accumulators(config, rng)
-    program: list[Instruction] = [Param(dram=REGION), *random_program(config, memory, rng, 30)]
+    program: list[Instruction] = [Param(dram=REGION), *random_program(config, memory, rng, 20)]
     machine = Machine(config, memory, accumulators)
     outcome = execute(
         config, program, memory, accumulators, grants=eagerness, tokens=lambda cycle: rng.random() < eagerness
@@ -266,10 +268,7 @@ def test_param_and_post_do_not_wait_for_the_next_stores_token() -> None:
     outcome = execute(config, program, memory, random_accumulators(config, rng), tokens=lambda cycle: cycle > 100)
     assert memory.bursts[0] == (0, config.param_bytes // config.bus_bytes)
     assert outcome.activities[90] == Activity.WAIT_PREV
-    assert outcome.cycles < 100 + OUTPUT_LATENCY + 20 + 20
-
-
-OUTPUT_LATENCY = 20
+    assert outcome.cycles < 100 + OutputPipeline.LATENCY + 40
 
 
 @pytest.mark.parametrize("name", ["default", "batch8", "small"])
@@ -279,12 +278,12 @@ def test_a_group_a_cycle(name: str) -> None:
     rng = random.Random(1)
     accumulators = random_accumulators(config, rng)
     groups = config.batch * config.block_out // config.out_lanes
-    cols = 800 // groups
+    cols = GROUPS // groups
     for residual in (False, True):
         program = stores(config, 2, format=Format.OUT, cols=cols // 4, rows=4, residual=residual)
         outcome = execute(config, program, Memory(config, seed=1, latency=64), accumulators)
-        waits = 64 * (4 if residual else 1)
-        assert outcome.cycles <= 2 * 800 + waits + 2 * config.burst_beats + 80
+        answers = 4 if residual else 1
+        assert outcome.cycles <= 2 * GROUPS + 64 * answers + 3 * config.burst_beats
 
 
 def test_raw_stores_fill_the_bus() -> None:
