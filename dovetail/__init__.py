@@ -1,0 +1,36 @@
+"""A deep-learning accelerator and its compiler, cut to fit each other.
+
+`Config`, `load_config`, `Program`, `open_device`, `run_job` and the rest of `__all__` load what they need when they are
+first used, so that ``import dovetail`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Config": ("dovetail.isa.config", "Config"),
+    "Job": ("dovetail.job", "Job"),
+    "Program": ("dovetail.isa.program", "Program"),
+    "Result": ("dovetail.job", "Result"),
+    "load_config": ("dovetail.isa.config", "load_config"),
+    "open_device": ("dovetail.runtime", "open"),
+    "prepare_job": ("dovetail.job", "prepare_job"),
+    "run_job": ("dovetail.job", "run_job"),
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,80 @@
+"""How fast the simulators are."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+
+from dovetail import runtime
+from dovetail.job import Job, memory_bytes
+from dovetail.runtime.device import PAGE_BYTES
+from dovetail.sim.progress import Progress, silent
+
+RUNS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationSpeed:
+    """Medians of a few runs of one job; the attributes are the keys of the JSON object.
+
+    Attributes
+    ----------
+    rtl_cycles_per_second:
+        Under cocotb, with the memory model.
+    bare_cycles_per_second:
+        The same Verilated machine and memory model in a C++ loop.
+    ratio:
+        The first over the second.
+    rtl_seconds, fsim_seconds:
+        One run on the RTL under cocotb, and on the functional simulator.
+    """
+
+    rtl_cycles_per_second: float
+    bare_cycles_per_second: float
+    ratio: float
+    rtl_seconds: float
+    fsim_seconds: float
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def simulation_speed(
+    job: Job, *, latency: int = 64, bytes_per_cycle: int = 16, runs: int = RUNS, progress: Progress = silent
+) -> SimulationSpeed:
+    """Measure a job on the RTL, on the bare RTL and on the functional simulator, one after the other.
+
+    Raises
+    ------
+    DeviceError:
+        A simulator cannot be built, or stopped the program.
+    """
+    from dovetail.sim.rtl.bench import measure
+    from dovetail.sim.rtl.client import Settings
+
+    words = job.program.encode()
+    size = memory_bytes(job.program)
+    try:
+        speed = measure(
+            job.config,
+            words,
+            len(job.program),
+            [(segment.address, segment.data) for segment in job.program.segments],
+            address=(size - len(words)) // PAGE_BYTES * PAGE_BYTES,
+            memory_bytes=size,
+            settings=Settings(latency=latency, bytes_per_cycle=bytes_per_cycle),
+            runs=runs,
+            progress=progress,
+        )
+    except (RuntimeError, OSError) as error:
+        raise runtime.DeviceUnavailable(str(error)) from error
+    progress("functional simulator", 0, 0)
+    with runtime.open("fsim", config=job.config, memory_bytes=size) as device:
+        seconds = [device.run(job.program, check=False).seconds for _ in range(runs)]
+    return SimulationSpeed(
+        rtl_cycles_per_second=speed.rtl_cycles_per_second,
+        bare_cycles_per_second=speed.bare_cycles_per_second,
+        ratio=speed.ratio,
+        rtl_seconds=speed.rtl_seconds,
+        fsim_seconds=statistics.median(seconds),
+    )

@@ -1,0 +1,37 @@
+"""Result files, and what is checked before long work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dovetail.files import json_text, require_writable, write_atomically
+
+STANDARD_OUTPUT = Path("-")
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Refuse now what could not be written after the work."""
+    for path in paths:
+        if path is not None and path != STANDARD_OUTPUT:
+            require_writable(path)
+
+
+def require_device(device: str, *trace_files: Path | None) -> None:
+    """Refuse now a device that does not exist or does not write the files that are asked of it."""
+    from dovetail.runtime import DEVICES
+
+    if device not in DEVICES:
+        raise typer.BadParameter(f"no device {device!r}; supported are {', '.join(DEVICES)}", param_hint="--device")
+    if device == "fsim" and any(trace_files):
+        raise typer.BadParameter("--timeline and --waves need --device rtl: fsim has no cycles", param_hint="--device")
+
+
+def write_json(value: Any, path: Path | None) -> None:
+    """Write `value` as JSON to `path`, or to standard output for ``-``; nothing without a path."""
+    if path == STANDARD_OUTPUT:
+        typer.echo(json_text(value), nl=False)
+    elif path is not None:
+        write_atomically(path, json_text(value).encode())

@@ -1,0 +1,60 @@
+"""``dovetail run``: a workload on a device, compared with the reference."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import output, progress
+from .exits import RIGHT, WRONG
+from .output import STANDARD_OUTPUT, check_outputs, require_device, write_json
+from .table import results_table, time_table
+
+
+def run(
+    workload: Annotated[
+        str,
+        typer.Argument(help="C1 to C12, or conv2d:N,H,W,IC,OC,K,S,P.", metavar="WORKLOAD", show_default=False),
+    ],
+    device: Annotated[str, typer.Option("--device", help="fsim or rtl.", metavar="fsim|rtl")] = "fsim",
+    config: options.Config = "default",
+    latency: options.Latency = options.LATENCY,
+    bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
+    no_latency_hiding: options.NoLatencyHiding = False,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+    timeline: options.Timeline = None,
+    waves: options.Waves = None,
+    timeout: options.Timeout = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Run a workload and compare its output with a reference; 0 only when they are equal."""
+    from dovetail.isa.config import load_config
+    from dovetail.job import prepare_job, run_job
+
+    check_outputs(json, timeline, waves)
+    require_device(device, timeline, waves)
+    machine = load_config(config)
+    with progress(f"{workload}: making the program") as say:
+        job = prepare_job(workload, machine, config_name=config, latency_hiding=not no_latency_hiding, seed=seed)
+        result = run_job(
+            job,
+            device,
+            latency=latency,
+            bytes_per_cycle=bytes_per_cycle,
+            timeline=timeline,
+            waves=waves,
+            timeout=timeout,
+            progress=say,
+        )
+    write_json(result.as_dict(), json)
+    if json != STANDARD_OUTPUT:
+        console = output()
+        console.print(results_table([result]))
+        times = time_table(result)
+        if times is not None:
+            console.print()
+            console.print(times)
+    raise typer.Exit(RIGHT if result.exact else WRONG)

@@ -1,0 +1,76 @@
+"""Reading what users name, and writing results so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+PROGRAM_SUFFIX = ".dvt"
+"""Of program files."""
+
+
+class InputError(ValueError):
+    """A file cannot be read; the message names it."""
+
+
+class OutputError(ValueError):
+    """A result file cannot be written; the message names it."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises `InputError` when it cannot be read or is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not text: byte {error.start} is not UTF-8") from None
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Write `content` to `path`; what is there already is replaced as a whole or not at all.
+
+    Raises
+    ------
+    OutputError:
+        The folder does not exist or refuses, or the disk is full. Nothing is left behind.
+    """
+    path = Path(path)
+    partial = None
+    try:
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.chmod(partial, 0o666 & ~_umask())
+        os.replace(partial, path)
+        partial = None
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if partial is not None:
+            Path(partial).unlink(missing_ok=True)
+
+
+def require_writable(path: str | Path) -> None:
+    """Raise `OutputError` now rather than after long work: `path`'s folder must exist and `path` be no folder."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written: no folder {str(path.parent)!r}")
+    if path.is_dir():
+        raise OutputError(f"{path}: cannot be written: it is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: cannot be written: the folder is read-only")
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON that ends in a newline."""
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

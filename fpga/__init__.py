@@ -1,0 +1,1 @@
+"""Builds for FPGA boards; nothing is here yet."""

@@ -1,0 +1,168 @@
+"""The command line's contract: exit codes, one line for an error, JSON keys, round trips."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dovetail import job, runtime
+from dovetail.cli import main
+from dovetail.result import roofline
+
+KEYS = [
+    *("workload", "device", "config", "fingerprint", "memory", "latency_hiding", "exact", "max_abs_error", "macs"),
+    *("cycles", "utilization", "roofline", "instructions", "micro_ops", "dram_read_bytes", "dram_write_bytes"),
+    *("counters", "compile_seconds", "run_seconds", "cycles_per_second"),
+]
+
+TEXT = """\
+.config tiny
+.dram_bytes 8192
+.segment "kernel" 0x1000
+.bytes 00000000
+load uop[0] <- dram[0x1000] cols=1 push(compute)
+sync compute pop(load)
+finish
+"""
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "small.asm"
+    path.write_text(TEXT)
+    return path
+
+
+def errors(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error, after the lines about progress."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert sum(line.startswith("dovetail: ") for line in lines) == 1
+    assert "Traceback" not in captured.err
+    return lines[-1].removeprefix("dovetail: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run"], "WORKLOAD"),
+        (["run", "C2", "--device"], "--device"),
+        (["run", "C2", "--nonsense"], "--nonsense"),
+        (["run", "C2", "--latency", "-1"], "latency"),
+        (["run", "C2", "--bytes-per-cycle", "0"], "bytes-per-cycle"),
+        (["run", "C13"], "C1 to C12"),
+        (["run", "conv2d:1,2,3"], "conv2d:N,H,W,IC,OC,K,S,P"),
+        (["run", "conv2d:1,8,8,4,4,x,1,1"], "conv2d:N,H,W,IC,OC,K,S,P"),
+        (["run", "matmul:8,8,8"], "C1 to C12"),
+        (["run", "resnet18"], "C1 to C12"),
+        (["run", "model.onnx"], "C1 to C12"),
+        (["run", "C2", "--device", "cpu"], "fsim, rtl"),
+        (["run", "C2", "--config", "huge"], "default"),
+        (["run", "C2", "--config", "absent.toml"], "absent.toml"),
+        (["run", "C2", "--json", "absent/folder/x.json"], "absent/folder/x.json"),
+        (["run", "C2", "--device", "fsim", "--timeline", "t.json"], "rtl"),
+        (["bench", "nothing"], "nothing"),
+        (["fly"], "fly"),
+        (["asm", "absent.asm"], "absent.asm"),
+        (["disasm", "absent.dvt"], "absent.dvt"),
+        (["verify", "pyproject.toml"], "not a program file"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert said in errors(capsys)
+
+
+def test_program_text_survives_asm_and_disasm(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = text.with_suffix(".dvt")
+    assert main(["asm", str(text)]) == 0
+    assert main(["verify", str(program)]) == 0
+    again = text.with_name("again.asm")
+    assert main(["disasm", str(program), "-o", str(again)]) == 0
+    assert main(["asm", str(again)]) == 0
+    assert again.with_suffix(".dvt").read_bytes() == program.read_bytes()
+    capsys.readouterr()
+    assert main(["disasm", str(program)]) == 0
+    assert capsys.readouterr().out == again.read_text()
+
+
+def test_verify_names_the_instruction(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text.write_text(TEXT.replace(" push(compute)", ""))
+    assert main(["asm", str(text)]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(text.with_suffix(".dvt"))]) == 2
+    assert "instruction 1 (sync compute pop(load))" in errors(capsys)
+
+
+def test_a_wrong_line_is_named(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text.write_text(TEXT.replace("cols=1", "cols=0"))
+    assert main(["asm", str(text)]) == 2
+    assert errors(capsys).startswith(f"{text}:5: ")
+    assert not text.with_suffix(".dvt").exists()
+
+
+def test_run_is_exact_and_its_json_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "result.json"
+    assert main(["run", "conv2d:1,6,6,8,8,3,1,1", "--config", "tiny", "--seed", "7", "--json", str(target)]) == 0
+    result = json.loads(target.read_text())
+    assert list(result) == KEYS
+    assert result["exact"] is True
+    assert result["max_abs_error"] == 0
+    assert result["macs"] == 6 * 6 * 8 * 8 * 3 * 3
+    assert (result["workload"], result["device"], result["config"]) == ("conv2d:1,6,6,8,8,3,1,1", "fsim", "tiny")
+    assert list(tmp_path.iterdir()) == [target]
+    assert "conv2d:1,6,6,8,8,3,1,1" in capsys.readouterr().out
+
+
+def test_json_on_standard_output_is_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "conv2d:1,4,4,4,4,1,1,0", "--config", "tiny", "--no-latency-hiding", "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["exact"] is True
+    assert result["latency_hiding"] is False
+
+
+def test_one_wrong_element_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = job.reference.requantise
+
+    def one_off(*arguments: Any, **settings: Any) -> Any:
+        expected = right(*arguments, **settings).astype(np.int16)
+        expected[0, -1, -1, -1] += -1 if expected[0, -1, -1, -1] > 0 else 1
+        return expected.astype(np.int8)
+
+    monkeypatch.setattr(job.reference, "requantise", one_off)
+    target = tmp_path / "result.json"
+    assert main(["run", "conv2d:1,4,4,4,4,3,1,1", "--config", "tiny", "--json", str(target)]) == 1
+    result = json.loads(target.read_text())
+    assert (result["exact"], result["max_abs_error"]) == (False, 1)
+    assert "NO, off by up to 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(runtime.DeviceLost("it is gone"), 3), (runtime.DeviceTimeout("too slow"), 3), (KeyboardInterrupt(), 130)],
+)
+def test_device_faults_and_interrupts_leave_no_result(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*arguments: Any, **settings: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(runtime, "open", fail)
+    assert main(["run", "C3", "--json", str(tmp_path / "result.json")]) == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_roofline_is_the_balance_of_products_and_traffic() -> None:
+    macs, activations = 56 * 56 * 64 * 64, 2 * 56 * 56 * 64
+    assert roofline(macs, activations, macs_per_cycle=256, bytes_per_cycle=8) == 1
+    assert roofline(macs, activations, macs_per_cycle=256, bytes_per_cycle=4) == 0.5
+    assert roofline(macs, activations, macs_per_cycle=256, bytes_per_cycle=16) == 1
