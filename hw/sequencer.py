@@ -1,6 +1,6 @@
 """Walks the loops of GEMM and ALU instructions: a slot a cycle, also from one instruction to the next."""
 
-from amaranth.hdl import Module, Signal, Value, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -109,6 +109,7 @@ class Sequencer(wiring.Component):
 
         head = self.instructions
         start = Signal()
+        started = Signal.like(self.index)
         load_waits = (gemm.pop_prev & ~self.from_load.available) | (gemm.push_prev & ~self.to_load.room)
         store_waits = (gemm.pop_next & ~self.from_store.available) | (gemm.push_next & ~self.to_store.room)
         m.d.comb += [
@@ -138,7 +139,7 @@ class Sequencer(wiring.Component):
         with m.If(start):
             m.d.sync += [
                 active.eq(1),
-                self.index.eq(head.payload.index),
+                started.eq(head.payload.index),
                 kept.valid.eq(is_work),
                 kept.gemm.eq(is_gemm),
                 kept.overwrite.eq(gemm.overwrite),
@@ -183,6 +184,7 @@ class Sequencer(wiring.Component):
             self.slot.push_store.eq(active & at_last & kept.push_store),
         ]
         waiting = head.valid & ~active
+        m.d.comb += self.index.eq(Mux(waiting, head.payload.index, started))
         with m.If(self.slot.valid):
             m.d.comb += self.activity.eq(Activity.BUSY)
         with m.Elif(waiting & load_waits):

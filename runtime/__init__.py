@@ -1,0 +1,116 @@
+"""Devices: open one, give it data and programs, read the results."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dovetail.isa.config import Config, ConfigError, load_config
+from dovetail.sim.progress import Progress
+
+from .device import DEFAULT_MEMORY_BYTES, Device, RunResult
+from .errors import (
+    BadAccess,
+    ConfigMismatch,
+    DeviceError,
+    DeviceFault,
+    DeviceLost,
+    DeviceTimeout,
+    DeviceUnavailable,
+    OutOfMemory,
+)
+
+__all__ = [
+    "DEVICES",
+    "BadAccess",
+    "ConfigMismatch",
+    "Device",
+    "DeviceError",
+    "DeviceFault",
+    "DeviceLost",
+    "DeviceTimeout",
+    "DeviceUnavailable",
+    "OutOfMemory",
+    "RunResult",
+    "open",
+]
+
+DEVICES = ("fsim", "rtl")
+"""The names that `open` knows."""
+
+
+def open(
+    device: str,
+    *,
+    config: str | Path | Config = "default",
+    latency: int = 64,
+    bytes_per_cycle: int = 16,
+    seed: int = 0,
+    stall: float = 0.0,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    timeout: float | None = None,
+    timeline: str | os.PathLike[str] | None = None,
+    waves: str | os.PathLike[str] | None = None,
+    checks: bool = False,
+    progress: Progress | None = None,
+) -> Device:
+    """Open a device; use it as a context manager, or close it.
+
+    Parameters
+    ----------
+    device:
+        ``fsim``, the functional simulator, or ``rtl``, the Verilated machine. What is said of memory, files and checks
+        below holds for ``rtl``; ``fsim`` has no time and no such memory.
+    config:
+        The machine: a preset's name, a TOML file's path, or a configuration.
+    latency, bytes_per_cycle, stall, seed:
+        How the memory behaves; see `sim.rtl.client.Settings`.
+    memory_bytes:
+        Size of the memory; untouched pages cost nothing.
+    timeout:
+        Seconds that a run may take, unless `Device.run` is given others.
+    timeline:
+        File for a Chrome trace of the last run.
+    waves:
+        File for FST waves.
+    checks:
+        Assert the rules of the bus, and begin with random values in the machine; slower.
+    progress:
+        Called while the simulator is built and while programs run, with what is done, how much, and of how much
+        (0 where that is not known).
+
+    Raises
+    ------
+    ConfigError:
+        There is no such device, or a configuration or setting is unusable.
+    DeviceUnavailable:
+        The simulator cannot be built or started.
+    """
+    if device not in DEVICES:
+        raise ConfigError(f"no device {device!r}; use one of {', '.join(DEVICES)}")
+    machine = config if isinstance(config, Config) else load_config(config)
+    if device == "fsim":
+        for name, value in (("timeline", timeline), ("waves", waves)):
+            if value is not None:
+                raise ConfigError(f"{name} needs device rtl; fsim has no cycles")
+        from .fsim import FunctionalDevice
+
+        return FunctionalDevice(machine, memory_bytes=memory_bytes)
+    from dovetail.sim.rtl.build import Flavour
+    from dovetail.sim.rtl.client import Settings
+
+    from .rtl import RtlDevice
+
+    settings = Settings(
+        latency=latency, bytes_per_cycle=bytes_per_cycle, stall=stall, seed=seed, timeline=timeline is not None
+    )
+    return RtlDevice(
+        machine,
+        memory_bytes=memory_bytes,
+        settings=settings,
+        timeout=timeout,
+        timeline=None if timeline is None else Path(timeline),
+        waves=None if waves is None else Path(waves),
+        flavour=Flavour.REGRESS if checks else Flavour.FAST,
+        progress=progress,
+    )

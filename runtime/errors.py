@@ -1,0 +1,58 @@
+"""What can go wrong on a device. Every message is one line: what, where, and the way out."""
+
+from __future__ import annotations
+
+
+class DeviceError(Exception):
+    """A device could not do what it was asked. Subclasses say why."""
+
+
+class DeviceFault(DeviceError):  # noqa: N818
+    """The machine stopped a program. The device can be used again.
+
+    Attributes
+    ----------
+    cause:
+        Name of the cause, lower case: `isa.registers.Cause` on RTL.
+    unit, index, disassembly:
+        Which unit, the instruction's place in the program and its text; None where that is not known.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        *,
+        unit: str | None = None,
+        index: int | None = None,
+        disassembly: str | None = None,
+        hint: str,
+    ) -> None:
+        self.cause, self.unit, self.index, self.disassembly = cause, unit, index, disassembly
+        where = f" in {unit}" if unit is not None else ""
+        where += f" at instruction {index}" if index is not None else ""
+        where += f" ({disassembly})" if disassembly is not None else ""
+        super().__init__(f"the machine stopped: {cause}{where}; {hint}")
+
+
+class DeviceTimeout(DeviceError):  # noqa: N818
+    """A program took longer than it may."""
+
+
+class DeviceLost(DeviceError):  # noqa: N818
+    """The device is gone: its process ended, or it was closed. Open another."""
+
+
+class DeviceUnavailable(DeviceError):  # noqa: N818
+    """The device cannot be opened."""
+
+
+class OutOfMemory(DeviceError):  # noqa: N818
+    """The device's memory is too small."""
+
+
+class BadAccess(DeviceError):  # noqa: N818
+    """Bytes outside the device's memory were read or written, or a buffer on the chip with data of a wrong shape."""
+
+
+class ConfigMismatch(DeviceError):  # noqa: N818
+    """A program was made for another configuration than the device has. The message names the fields that differ."""

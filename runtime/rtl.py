@@ -1,0 +1,177 @@
+"""The Verilated machine as a device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dovetail.isa.config import BYTE_BITS, Config
+from dovetail.isa.disassembler import format_instruction
+from dovetail.isa.instructions import Buffer
+from dovetail.isa.program import Program
+from dovetail.isa.registers import Cause, Status
+from dovetail.sim.progress import Progress, silent
+from dovetail.sim.rtl.build import BuildError, Flavour, Options, build
+from dovetail.sim.rtl.client import Settings, Simulator, SimulatorLost, SimulatorTimeout
+from dovetail.sim.rtl.machine import FOREVER, Outcome, run_program
+from dovetail.sim.rtl.toolchain import ToolMissing
+from dovetail.sim.timeline import write_trace
+
+from .device import DEFAULT_MEMORY_BYTES, Device, RunResult
+from .errors import BadAccess, DeviceError, DeviceFault, DeviceLost, DeviceTimeout, DeviceUnavailable
+
+WATCHDOG_CYCLES = 1 << 20
+"""Far more than any latency: a machine that makes no progress for so long never will."""
+HINTS = {
+    Cause.NONE: "this is a defect of the machine",
+    Cause.ILLEGAL: "dovetail verify says what is wrong with the instruction",
+    Cause.AXI_READ: "memory refused the address: is memory_bytes large enough?",
+    Cause.AXI_WRITE: "memory refused the address: is memory_bytes large enough?",
+    Cause.WATCHDOG: "a token that never comes, or a memory that does not answer; a timeline shows who waits",
+}
+
+
+class RtlDevice(Device):
+    """The machine's RTL with a modelled memory, in a process of its own.
+
+    Parameters
+    ----------
+    settings:
+        How the memory behaves.
+    timeout:
+        Seconds that a run may take; then the simulator is killed.
+    timeline:
+        File for the Chrome trace of the last run.
+    waves:
+        File for FST waves, complete when the device is closed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        settings: Settings | None = None,
+        timeout: float | None = None,
+        timeline: Path | None = None,
+        waves: Path | None = None,
+        flavour: Flavour = Flavour.FAST,
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__(config, memory_bytes)
+        self._timeout, self._timeline, self._progress = timeout, timeline, progress
+        for path in (timeline, waves):
+            if path is not None and not path.resolve().parent.is_dir():
+                raise DeviceUnavailable(f"{path}: there is no folder {path.resolve().parent} to write it in")
+        try:
+            executable = build(config, Options(flavour, waves=waves is not None), progress or silent)
+            self._simulator = Simulator(executable, config, memory_bytes=memory_bytes, settings=settings, waves=waves)
+        except (BuildError, ToolMissing, SimulatorLost, SimulatorTimeout) as error:
+            raise DeviceUnavailable(str(error)) from None
+        except OSError as error:
+            raise DeviceUnavailable(f"the simulator cannot be built or started: {error}") from None
+
+    @property
+    def _memory(self) -> npt.NDArray[np.uint8]:
+        return self._simulator.memory
+
+    @property
+    def pid(self) -> int:
+        """The simulator's process."""
+        return self._simulator.pid
+
+    def read_buffer(self, buffer: Buffer) -> npt.NDArray[np.uint8]:
+        with self._translated():
+            return self._simulator.dump(buffer)
+
+    def write_buffer(self, buffer: Buffer, data: npt.NDArray[np.uint8]) -> None:
+        with self._translated():
+            self._simulator.fill(buffer, data)
+
+    def read_register(self, address: int) -> int:
+        """A register of the machine, see `isa.registers`."""
+        with self._translated():
+            return self._simulator.read_register(address)
+
+    def write_register(self, address: int, value: int) -> None:
+        with self._translated():
+            self._simulator.write_register(address, value)
+
+    def reset(self, settings: Settings | None = None) -> None:
+        """Reset the machine and its memory controller, which then behaves as `settings` say, if they are given."""
+        super().reset()
+        with self._translated():
+            self._simulator.reset(settings)
+
+    def record_waves(self, on: bool) -> None:
+        """Pause the waves, or go on with them. Raises `BadAccess` when the device was opened without."""
+        with self._translated():
+            self._simulator.record_waves(on)
+
+    def _execute(self, program: Program, address: int, timeout: float | None, progress: Progress | None) -> RunResult:
+        with self._translated():
+            if self._timeline is not None:
+                self._simulator.clear_timeline()
+            begin = time.perf_counter()
+            outcome = run_program(
+                self._simulator,
+                address=address,
+                length=len(program),
+                watchdog=WATCHDOG_CYCLES,
+                max_cycles=FOREVER,
+                timeout=self._timeout if timeout is None else timeout,
+                progress=progress or self._progress,
+            )
+            seconds = time.perf_counter() - begin
+            if self._timeline is not None:
+                self._write_timeline(self._timeline, program)
+        if outcome.status is not Status.DONE:
+            raise _fault(outcome, program)
+        beat = self.config.bus_bits // BYTE_BITS
+        return RunResult(
+            cycles=outcome.counters["cycles"],
+            counters=outcome.counters,
+            seconds=seconds,
+            dram_read_bytes=outcome.counters["read_beats"] * beat,
+            dram_write_bytes=outcome.counters["write_beats"] * beat,
+        )
+
+    def _write_timeline(self, path: Path, program: Program) -> None:
+        try:
+            write_trace(path, self._simulator.timeline(), program.instructions)
+        except OSError as error:
+            raise DeviceError(f"{path}: the timeline cannot be written: {error.strerror or error}") from None
+
+    def _close(self) -> None:
+        self._simulator.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The simulator's errors as the runtime's."""
+        self._require_open()
+        try:
+            yield
+        except SimulatorLost as error:
+            self.close()
+            raise DeviceLost(f"{error}; open another device") from None
+        except SimulatorTimeout as error:
+            self.close()
+            raise DeviceTimeout(f"{error}; give more time, or look at a timeline for who waits") from None
+        except ValueError as error:
+            raise BadAccess(str(error)) from None
+
+
+def _fault(outcome: Outcome, program: Program) -> DeviceFault:
+    known = outcome.index < len(program.instructions)
+    return DeviceFault(
+        outcome.cause.name.lower(),
+        unit=outcome.unit.name.lower(),
+        index=outcome.index,
+        disassembly=format_instruction(program.instructions[outcome.index]) if known else None,
+        hint=HINTS[outcome.cause],
+    )

@@ -1,0 +1,88 @@
+"""Runs a program that lies in a simulator's memory, as a host does over the register block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dovetail.isa.instructions import Unit
+from dovetail.isa.registers import Cause, Control, Counter, Register, Status, counter_address
+from dovetail.sim.progress import Progress
+
+from .client import RESET_CYCLES, Simulator
+from .control import Step
+
+CAUSE_BITS = 8
+UNIT_BITS = 2
+FOREVER = (1 << 62) - 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    cycles:
+        From the write of START to the interrupt, or to the limit.
+    finished:
+        There was an interrupt; without one the limit was reached, and machine and memory controller were reset.
+    status, cause, unit, index:
+        The register block's; unit and index belong to the error.
+    counters:
+        Of the machine, by name in lower case.
+    """
+
+    cycles: int
+    finished: bool
+    status: Status
+    cause: Cause
+    unit: Unit
+    index: int
+    counters: dict[str, int] = field(repr=False)
+
+
+def run_program(
+    simulator: Simulator,
+    *,
+    address: int,
+    length: int,
+    watchdog: int = 0,
+    max_cycles: int = FOREVER,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run `length` instructions from byte `address` on and wait for the interrupt.
+
+    Parameters
+    ----------
+    watchdog:
+        The machine stops itself after so many cycles without progress; 0 is never.
+    max_cycles:
+        How long to wait for the interrupt.
+    timeout, progress:
+        See `Simulator.run_script`.
+    """
+    begin = [
+        (Step.WRITE, Register.PROGRAM, address),
+        (Step.WRITE, Register.LENGTH, length),
+        (Step.WRITE, Register.WATCHDOG, watchdog),
+        (Step.WRITE, Register.CONTROL, Control.START),
+    ]
+    reported = [Register.STATUS, Register.ERROR, Register.ERROR_INDEX, *map(counter_address, Counter)]
+    report = [(Step.READ, address, 0) for address in reported]
+    wait = (Step.WAIT, 0, max_cycles)
+    end = (Step.WRITE, Register.CONTROL, Control.ACKNOWLEDGE)
+    results = simulator.run_script([*begin, wait, *report, end], timeout=timeout, progress=progress)
+    waited, status, error, index, *counters = results[len(begin) : -1]
+    finished = waited >= 0
+    if not finished:
+        simulator.run_script([(Step.RESET, 0, RESET_CYCLES)])
+    return Outcome(
+        cycles=waited if finished else max_cycles,
+        finished=finished,
+        status=Status(status),
+        cause=Cause(error & (1 << CAUSE_BITS) - 1),
+        unit=Unit(error >> CAUSE_BITS & (1 << UNIT_BITS) - 1),
+        index=index,
+        counters={counter.name.lower(): value for counter, value in zip(Counter, counters, strict=True)},
+    )

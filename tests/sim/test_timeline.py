@@ -1,0 +1,78 @@
+"""The Chrome trace of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.isa.config import load_config
+from dovetail.isa.disassembler import format_instruction
+from dovetail.isa.instructions import Buffer, Finish, Gemm, Load, Store
+from dovetail.isa.registers import Activity
+from dovetail.sim.timeline import Change, chrome_trace
+
+from .rtl_programs import OUTPUTS, UOPS
+
+TINY = load_config("tiny")
+LOAD = Load(buffer=Buffer.UOP, sram=0, dram=UOPS, cols=1, push_next=True)
+GEMM = Gemm(uop_begin=0, uop_count=1, pop_prev=True, push_next=True)
+STORE = Store(format=0, sram=0, dram=OUTPUTS, cols=1, pop_prev=True)
+PROGRAM = (LOAD, GEMM, STORE, Finish())
+
+IDLE, BUSY, PREV, MEMORY = Activity.IDLE, Activity.BUSY, Activity.WAIT_PREV, Activity.WAIT_MEMORY
+
+
+def change(cycle: int, running: bool, activity: tuple[Activity, ...], levels: tuple[int, ...] = (0, 0, 0, 0)) -> Change:
+    return Change(cycle=cycle, running=running, activity=activity, index=(0, 1, 2), levels=levels)
+
+
+RUN = [
+    change(100, True, (IDLE, IDLE, IDLE)),
+    change(110, True, (MEMORY, PREV, PREV)),
+    change(150, True, (BUSY, PREV, PREV)),
+    change(160, True, (IDLE, PREV, PREV), (1, 0, 0, 0)),
+    change(161, True, (IDLE, BUSY, PREV)),
+    change(170, True, (IDLE, IDLE, BUSY)),
+    change(180, False, (IDLE, IDLE, IDLE)),
+]
+
+
+def slices(category: str) -> list[tuple[Any, ...]]:
+    events = chrome_trace(RUN, PROGRAM)["traceEvents"]
+    return [(e["tid"], e["name"], e["ts"], e["dur"]) for e in events if e["ph"] == "X" and e["cat"] == category]
+
+
+def test_each_unit_has_a_track_with_its_instructions() -> None:
+    events = chrome_trace(RUN, PROGRAM)["traceEvents"]
+    names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    assert names == {1: "load", 2: "compute", 3: "store"}
+    assert slices("instruction") == [(1, "LOAD", 10, 50), (2, "GEMM", 10, 60), (3, "STORE", 10, 70)]
+    texts = {e["args"]["index"]: e["args"]["text"] for e in events if e.get("cat") == "instruction"}
+    assert texts == {i: format_instruction(PROGRAM[i]) for i in range(3)}
+
+
+def test_waits_are_named_by_their_reason() -> None:
+    assert slices("wait") == [
+        (1, "wait for memory", 10, 40),
+        (2, "wait for load", 10, 51),
+        (3, "wait for compute", 10, 60),
+    ]
+
+
+def test_queue_levels_are_counters() -> None:
+    counters = [e for e in chrome_trace(RUN, PROGRAM)["traceEvents"] if e["ph"] == "C"]
+    assert [(e["ts"], e["args"]["tokens"]) for e in counters if e["name"] == "tokens load to compute"] == [
+        (0, 0),
+        (60, 1),
+        (61, 0),
+    ]
+    assert len({e["name"] for e in counters}) == 4
+
+
+def test_an_index_that_is_not_the_units_is_not_shown() -> None:
+    stale = [Change(0, True, (BUSY, BUSY, BUSY), (3, 0, 99), (0, 0, 0, 0)), change(10, False, (IDLE, IDLE, IDLE))]
+    events = chrome_trace(stale, PROGRAM)["traceEvents"]
+    assert not [e for e in events if e["ph"] == "X"]
+
+
+def test_nothing_recorded_gives_an_empty_trace() -> None:
+    assert not [e for e in chrome_trace([], PROGRAM)["traceEvents"] if e["ph"] != "M"]
