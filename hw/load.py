@@ -84,7 +84,7 @@ class LoadUnit(wiring.Component):
             connect(m, getattr(writer, buffer.name.lower()), flipped(getattr(self, buffer.name.lower())))
         connect(m, flipped(self.read.beat), writer.beat)
 
-        taken, preparing, prepared = self._prepare(m, splitter, fills)
+        taken, taken_valid, prepared_index, prepared_valid = self._prepare(m, splitter, fills)
 
         m.d.comb += [
             self.read.request.valid.eq(splitter.burst.valid),
@@ -102,11 +102,22 @@ class LoadUnit(wiring.Component):
 
         working = Signal()
         m.d.comb += [
-            working.eq(preparing | prepared | (fills.level != 0) | writer.busy),
+            working.eq(taken_valid | prepared_valid | (fills.level != 0) | writer.busy),
             self.idle.eq(~working & ~self.instructions.valid),
-            self.index.eq(Mux(writer.active, writer.index, taken.index)),
         ]
-        with m.If(~working):
+        held = Signal.like(self.index)
+        m.d.sync += held.eq(self.index)
+        with m.If(writer.active):
+            m.d.comb += self.index.eq(writer.index)
+        with m.Elif(fills.r_rdy):
+            m.d.comb += self.index.eq(writer.fill.payload.index)
+        with m.Elif(fills.level != 0):
+            m.d.comb += self.index.eq(held)
+        with m.Elif(prepared_valid):
+            m.d.comb += self.index.eq(prepared_index)
+        with m.Elif(taken_valid):
+            m.d.comb += self.index.eq(taken.index)
+        with m.Else():
             m.d.comb += self.index.eq(self.instructions.payload.index)
         with m.If(writer.writing | (self.read.beat.valid & self.read.beat.ready)):
             m.d.comb += self.activity.eq(Activity.BUSY)
@@ -120,10 +131,12 @@ class LoadUnit(wiring.Component):
             m.d.comb += self.activity.eq(Activity.IDLE)
         return m
 
-    def _prepare(self, m: Module, splitter: BurstSplitter, fills: SyncFIFOBuffered) -> tuple[Signal, Signal, Signal]:
+    def _prepare(
+        self, m: Module, splitter: BurstSplitter, fills: SyncFIFOBuffered
+    ) -> tuple[Signal, Signal, Signal, Signal]:
         """From an instruction to a block for the splitter and a `fill` for the writer, in two registered steps.
 
-        Returns the instruction of the first step, and whether each step holds one.
+        Returns the instruction of the first step and whether it holds one; of the second, the index and the same.
         """
         config = self.config
         offered = Fields(self.instructions.payload.word, Load, config)
@@ -195,7 +208,7 @@ class LoadUnit(wiring.Component):
         ]
         with m.If(prepared_free):
             m.d.sync += prepared_valid.eq(taken_moves)
-        return taken, taken_valid, prepared_valid
+        return taken, taken_valid, prepared.index, prepared_valid
 
 
 def _times(width: Signal, count: Signal) -> Signal:

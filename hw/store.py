@@ -114,8 +114,10 @@ class StoreUnit(wiring.Component):
             self.fault_write.eq(writes.fault),
             self.fault_index.eq(Mux(writes.complete, taken.index, writes.index)),
         ]
+        held = Signal.like(self.index)
+        m.d.sync += held.eq(self.index)
         with m.If(~writes.complete):
-            m.d.comb += self.index.eq(writes.index)
+            m.d.comb += self.index.eq(Mux(writes.index_valid, writes.index, held))
 
         with m.If(groups.moves | (self.write.beat.valid & self.write.beat.ready)):
             m.d.comb += self.activity.eq(Activity.BUSY)

@@ -49,8 +49,10 @@ class StoreWrites(wiring.Component):
     write: Out(WriteClient)
     complete: Out(1)
         Every STORE is written, and answered.
+    index_valid: Out(1)
+        Low also for a moment after a STORE began.
     index: Out
-        Unless `complete`: the oldest STORE that is not.
+        While `index_valid`: the oldest STORE that is not complete.
     push: Out(1)
         A STORE that gives a token is complete.
     fault: Out(1)
@@ -73,6 +75,7 @@ class StoreWrites(wiring.Component):
                 "beat_slot": In(slot(config)),
                 "write": Out(WriteClient(config)),
                 "complete": Out(1),
+                "index_valid": Out(1),
                 "index": Out(PROGRAM_INDEX_BITS),
                 "push": Out(1),
                 "fault": Out(1),
@@ -159,6 +162,7 @@ class StoreWrites(wiring.Component):
             flights.r_en.eq(self.write.done),
             stores.r_en.eq(self.write.done & flights.r_data),
             self.complete.eq(stores.level == 0),
+            self.index_valid.eq(stores.r_rdy),
             self.index.eq(oldest.index),
             self.push.eq(stores.r_en & oldest.push),
             self.fault.eq(self.write.done & self.write.error),
