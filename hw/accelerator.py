@@ -125,8 +125,7 @@ class Accelerator(wiring.Component):
             connect(m, queue.take, take)
             tokens[queue_id] = queue
 
-        for name in ("axi",):
-            connect(m, getattr(port, name), flipped(getattr(self, name)))
+        connect(m, port.axi, flipped(self.axi))
         connect(m, fetch.read, port.fetch)
         connect(m, load.read, port.load)
         connect(m, store.read, port.store_read)
@@ -199,9 +198,7 @@ class Accelerator(wiring.Component):
         for name, unit in units.items():
             m.d.comb += active[name].eq(queues[name].output.valid | ~unit.idle)
             m.d.comb += getattr(control, f"{name}_active").eq(active[name])
-            m.d.comb += getattr(control, f"{name}_index").eq(
-                unit.index,
-            )
+            m.d.comb += getattr(control, f"{name}_index").eq(unit.index)
         busy = Cat(unit.activity == Activity.BUSY for unit in units.values()).any()
         m.d.comb += [
             control.start.eq(registers.start),
@@ -215,7 +212,9 @@ class Accelerator(wiring.Component):
             registers.error_index.eq(control.error_index),
             registers.counters.eq(control.counters),
             control.finished.eq(fetch.finished & ~Cat(active.values()).any()),
-            control.progress.eq(busy | fetch.dispatching | port.read_beat | port.write_beat),
+            control.progress.eq(
+                port.read_beat | port.write_beat | (~control.abort & (busy | fetch.dispatching)),
+            ),
             control.illegal.eq(fetch.illegal),
             control.fetch_fault.eq(fetch.fault),
             control.fetch_index.eq(fetch.index),

@@ -92,7 +92,11 @@ class Control(wiring.Component):
             begin.eq(self.start & (self.status == Status.IDLE)),
             self.units_reset.eq((self.status != Status.RUNNING) & (self.status != Status.DRAINING)),
             self.abort.eq(self.status == Status.DRAINING),
-            self.irq.eq((self.status == Status.DONE) | (self.status == Status.STOPPED)),
+            self.irq.eq(
+                (self.status == Status.DONE)
+                | (self.status == Status.STOPPED)
+                | ((self.status == Status.DRAINING) & expired)
+            ),
         ]
         m.d.sync += self.units_start.eq(begin)
         with m.Switch(self.status):
@@ -123,7 +127,7 @@ class Control(wiring.Component):
         return m
 
     def _errors(self, m: Module, expired: Signal, outcome: Signal) -> None:
-        """Note the error that comes first, the one closest to the program's start when several come at once."""
+        """Note the first error; of several in one cycle a unit's before fetch's, and the watchdog last."""
 
         def stop(cause: Cause, unit: Unit | Signal, index: Signal) -> None:
             m.d.sync += [
@@ -163,8 +167,12 @@ class Control(wiring.Component):
 
     def _watch(self, m: Module, expired: Signal) -> None:
         quiet = Signal(REGISTER_BITS)
-        m.d.comb += expired.eq((self.watchdog != 0) & (quiet == self.watchdog))
-        with m.If((self.status != Status.RUNNING) | self.progress):
+        live = (self.status == Status.RUNNING) | (self.status == Status.DRAINING)
+        was_draining = Signal()
+        m.d.sync += was_draining.eq(self.status == Status.DRAINING)
+        enters = (self.status == Status.DRAINING) & ~was_draining
+        m.d.comb += expired.eq((self.watchdog != 0) & (quiet >= self.watchdog) & ~enters)
+        with m.If(~live | enters | self.progress):
             m.d.sync += quiet.eq(0)
         with m.Elif(~expired):
             m.d.sync += quiet.eq(quiet + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -43,7 +43,8 @@ class FetchUnit(wiring.Component):
     illegal: Out(1)
         The instruction `index` is illegal, or the program ended at `index` without FINISH. Stays until reset.
     fault: Out(1)
-        A read was answered with an error, for the instruction `index` or one shortly after it.
+        Reading the instruction `index` was answered with an error. Stays until reset. What lies behind FINISH may be
+        unreadable.
     index: Out
         The next instruction to dispatch.
     """
@@ -70,7 +71,7 @@ class FetchUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.words = words = SyncFIFOBuffered(width=INSTRUCTION_BITS, depth=BUFFER_WORDS)
+        m.submodules.words = words = SyncFIFOBuffered(width=INSTRUCTION_BITS + 1, depth=BUFFER_WORDS)
         running = Signal()
         with m.If(self.start):
             m.d.sync += running.eq(1)
@@ -113,38 +114,40 @@ class FetchUnit(wiring.Component):
         return taken
 
     def _receive(self, m: Module, words: SyncFIFOBuffered) -> None:
-        """Put beats together to instructions. There is always room for them."""
+        """Put beats together to instructions, with a bit that one was answered with an error. There is always room."""
         beat = self.read.beat
         bus_bits = self.config.bus_bits
         m.d.comb += beat.ready.eq(1)
-        m.d.comb += self.fault.eq(beat.valid & beat.payload.error)
-        if bus_bits == INSTRUCTION_BITS:
-            m.d.comb += [words.w_en.eq(beat.valid), words.w_data.eq(beat.payload.data)]
-            return
-        low, upper = Signal(bus_bits), Signal()
-        with m.If(beat.valid):
-            m.d.sync += [upper.eq(~upper), low.eq(beat.payload.data)]
-        m.d.comb += [words.w_en.eq(beat.valid & upper), words.w_data.eq(low | (beat.payload.data << bus_bits))]
+        word, error = beat.payload.data, beat.payload.error
+        complete = beat.valid
+        if bus_bits < INSTRUCTION_BITS:
+            low, low_error, upper = Signal(bus_bits), Signal(), Signal()
+            with m.If(beat.valid):
+                m.d.sync += [upper.eq(~upper), low.eq(word), low_error.eq(error)]
+            word, error, complete = Cat(low, word), low_error | error, beat.valid & upper
+        m.d.comb += [words.w_en.eq(complete), words.w_data.eq(Cat(word, error))]
 
     def _dispatch(self, m: Module, words: SyncFIFOBuffered, running: Signal, taken: Signal) -> None:
         """Hold one instruction with the verdict on it, until its unit takes it."""
         m.submodules.legality = legality = Legality(self.config)
         word = Signal(INSTRUCTION_BITS)
-        held, legal, is_finish = Signal(), Signal(), Signal()
+        held, failed, legal, is_finish = Signal(), Signal(), Signal(), Signal()
+        offered = words.r_data[:INSTRUCTION_BITS]
         unit = Signal(Unit)
         gone = Signal()
         m.d.comb += [
-            legality.word.eq(words.r_data),
+            legality.word.eq(offered),
             words.r_en.eq(~held | gone),
             taken.eq(words.r_en & words.r_rdy),
         ]
         with m.If(~held | gone):
             m.d.sync += [
                 held.eq(words.r_rdy),
-                word.eq(words.r_data),
-                legal.eq(legality.legal),
+                word.eq(offered),
+                failed.eq(words.r_data[INSTRUCTION_BITS]),
+                legal.eq(legality.legal & ~words.r_data[INSTRUCTION_BITS]),
                 unit.eq(legality.unit),
-                is_finish.eq(words.r_data[:4] == Opcode.FINISH),
+                is_finish.eq(offered[:4] == Opcode.FINISH),
             ]
         for target, port in ((Unit.LOAD, self.load), (Unit.COMPUTE, self.compute), (Unit.STORE, self.store)):
             m.d.comb += [
@@ -159,4 +162,5 @@ class FetchUnit(wiring.Component):
         with m.If(held & legal & is_finish):
             m.d.sync += self.finished.eq(1)
         ended = running & (self.index == self.length) & ~self.finished
-        m.d.comb += self.illegal.eq((held & ~legal & ~self.finished) | ended)
+        wrong = held & ~legal & ~self.finished
+        m.d.comb += [self.fault.eq(wrong & failed), self.illegal.eq((wrong & ~failed) | ended)]

