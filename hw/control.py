@@ -5,9 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.isa.instructions import Unit
-from dovetail.isa.registers import PROGRAM_INDEX_BITS, Cause, Counter, Status
-
-from .interfaces import REGISTER_BITS
+from dovetail.isa.registers import PROGRAM_INDEX_BITS, REGISTER_BITS, Cause, Counter, Status
 
 
 class Control(wiring.Component):

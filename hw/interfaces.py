@@ -7,12 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.isa.config import DRAM_ADDRESS_BITS, INSTRUCTION_BITS, Config, clog2
-from dovetail.isa.registers import PROGRAM_INDEX_BITS
+from dovetail.isa.registers import PROGRAM_INDEX_BITS, REGISTER_BITS
 
 AXI_LEN_BITS = 8
 AXI_ID_BITS = 2
 AXI_RESP_BITS = 2
-REGISTER_BITS = 32
 REGISTER_ADDRESS_BITS = 8
 
 

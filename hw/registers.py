@@ -11,8 +11,10 @@ from amaranth.lib.wiring import In, Out
 from dovetail.isa.config import AXI_BOUNDARY_BYTES, DRAM_ADDRESS_BITS, INSTRUCTION_BITS, Config
 from dovetail.isa.instructions import Unit
 from dovetail.isa.registers import (
+    ERROR_UNIT_LSB,
     MAGIC,
     PROGRAM_INDEX_BITS,
+    REGISTER_BITS,
     Cause,
     Control,
     Counter,
@@ -22,7 +24,7 @@ from dovetail.isa.registers import (
     counter_address,
 )
 
-from .interfaces import REGISTER_ADDRESS_BITS, REGISTER_BITS, Axi4Lite
+from .interfaces import REGISTER_ADDRESS_BITS, Axi4Lite
 
 
 class RegisterBlock(wiring.Component):
@@ -73,13 +75,14 @@ class RegisterBlock(wiring.Component):
         return m
 
     def _readable(self) -> Mapping[int, Value]:
+        cause = Value.cast(self.cause)
         fingerprint = Const(self.config.fingerprint, 2 * REGISTER_BITS)
         values: dict[int, Value] = {
             Register.MAGIC: Const(MAGIC, REGISTER_BITS),
             Register.FINGERPRINT_LOW: fingerprint[:REGISTER_BITS],
             Register.FINGERPRINT_HIGH: fingerprint[REGISTER_BITS:],
             Register.STATUS: Value.cast(self.status),
-            Register.ERROR: Cat(Value.cast(self.cause)[:8], Const(0, 8 - len(Value.cast(self.cause))), self.error_unit),
+            Register.ERROR: Cat(cause, Const(0, ERROR_UNIT_LSB - len(cause)), self.error_unit),
             Register.ERROR_INDEX: self.error_index,
             Register.PROGRAM: self.program,
             Register.LENGTH: self.length,

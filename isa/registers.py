@@ -39,8 +39,13 @@ class Register(IntEnum):
 
 COUNTER_BASE = 0x40
 CONFIG_BASE = 0xC0
+REGISTER_BITS = 32
 REGISTER_SPACE = 0x100
 """Bytes of the block's address space."""
+ERROR_CAUSE_BITS = 8
+"""Width of the cause in `Register.ERROR`; it begins at bit 0."""
+ERROR_UNIT_LSB = ERROR_CAUSE_BITS
+ERROR_UNIT_BITS = 2
 PROGRAM_INDEX_BITS = 24
 """Width of `Register.LENGTH` and of every instruction's index: no program is longer than 2**24 - 1."""
 
@@ -110,13 +115,13 @@ class Counter(IntEnum):
     ALU = 3
     """Cycles in which the ALU was given work."""
     COMPUTE_WAIT_LOAD = 4
-    """Cycles in which compute had an instruction but not the token from load."""
+    """Cycles in which compute had an instruction, but not the token from load or no room for one to it."""
     COMPUTE_WAIT_STORE = 5
-    """The same for the token from store."""
+    """The same with store."""
     LOAD_BUSY = 6
     """Cycles in which load wrote an entry of a buffer or took a beat from memory."""
     LOAD_WAIT_COMPUTE = 7
-    """Cycles in which load had nothing else to do but wait for compute's token."""
+    """Cycles in which load had nothing else to do but wait for compute's token, or for room for one to it."""
     LOAD_WAIT_MEMORY = 8
     """Cycles in which load waited for data."""
     LOAD_WAIT_HAZARD = 9
@@ -124,7 +129,7 @@ class Counter(IntEnum):
     STORE_BUSY = 10
     """Cycles in which output processing took an accumulator vector's lanes or handed a beat to memory."""
     STORE_WAIT_COMPUTE = 11
-    """Cycles in which store had nothing else to do but wait for compute's token."""
+    """The same of store."""
     STORE_WAIT_MEMORY = 12
     """Cycles in which store waited for parameters, a residual, or for memory to take its data."""
     STORE_WAIT_HAZARD = 13

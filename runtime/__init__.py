@@ -85,6 +85,8 @@ def open(
         There is no such device, or a configuration or setting is unusable.
     DeviceUnavailable:
         The simulator cannot be built or started.
+    ConfigMismatch:
+        The machine that answers is not of that configuration.
     """
     if device not in DEVICES:
         raise ConfigError(f"no device {device!r}; use one of {', '.join(DEVICES)}")
@@ -101,9 +103,7 @@ def open(
 
     from .rtl import RtlDevice
 
-    settings = Settings(
-        latency=latency, bytes_per_cycle=bytes_per_cycle, stall=stall, seed=seed, timeline=timeline is not None
-    )
+    settings = Settings(latency=latency, bytes_per_cycle=bytes_per_cycle, stall=stall, seed=seed)
     return RtlDevice(
         machine,
         memory_bytes=memory_bytes,

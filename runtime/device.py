@@ -49,6 +49,11 @@ class RunResult:
     dram_write_bytes: int = 0
 
 
+def program_address(memory_bytes: int, size: int) -> int:
+    """Where the `size` bytes of a program's words lie: on the last page that leaves room for them."""
+    return (memory_bytes - size) // PAGE_BYTES * PAGE_BYTES
+
+
 class Device(ABC):
     """One machine with its memory; a context manager. Make one with `dovetail.runtime.open`.
 
@@ -168,7 +173,8 @@ class Device(ABC):
         check:
             Verify the program first.
         timeout:
-            Seconds that the run may take; without it what `open` was given.
+            Seconds that the run may take; without it what `open` was given. Device fsim ignores it: its programs are
+            bounded, and its kernels cannot be interrupted.
         progress:
             Called while it runs, instead of what `open` was given.
 
@@ -188,7 +194,7 @@ class Device(ABC):
         if differences:
             raise ConfigMismatch(f"the program is for another machine than the device: {'; '.join(differences)}")
         words = program.encode()
-        address = (self.memory_bytes - len(words)) // PAGE_BYTES * PAGE_BYTES
+        address = program_address(self.memory_bytes, len(words))
         if address < max(self._next, program.dram_bytes):
             raise OutOfMemory(
                 f"the program needs {program.dram_bytes} bytes and {len(words)} for its instructions besides what is "

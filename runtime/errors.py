@@ -55,4 +55,5 @@ class BadAccess(DeviceError):  # noqa: N818
 
 
 class ConfigMismatch(DeviceError):  # noqa: N818
-    """A program was made for another configuration than the device has. The message names the fields that differ."""
+    """A program was made for another configuration than the device has, or the device's machine is not of the
+    configuration it was opened with. The message names the fields that differ."""

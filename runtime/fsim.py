@@ -67,4 +67,6 @@ class FunctionalDevice(Device):
         )
 
     def _close(self) -> None:
-        self._bytes = np.zeros(0, np.uint8)
+        # The simulator is part of a cycle of references and lives until the next collection.
+        self._bytes = self._simulator.memory = np.zeros(0, np.uint8)
+        del self._simulator

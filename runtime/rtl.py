@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from dovetail.sim.timeline import write_trace
 
 from .device import DEFAULT_MEMORY_BYTES, Device, RunResult
 from .errors import BadAccess, DeviceError, DeviceFault, DeviceLost, DeviceTimeout, DeviceUnavailable
+from .identity import require_machine
 
 WATCHDOG_CYCLES = 1 << 20
 """Far more than any latency: a machine that makes no progress for so long never will."""
@@ -42,7 +44,7 @@ class RtlDevice(Device):
     Parameters
     ----------
     settings:
-        How the memory behaves.
+        How the memory behaves; `timeline` decides what is recorded, whatever they say of it.
     timeout:
         Seconds that a run may take; then the simulator is killed.
     timeline:
@@ -70,11 +72,17 @@ class RtlDevice(Device):
                 raise DeviceUnavailable(f"{path}: there is no folder {path.resolve().parent} to write it in")
         try:
             executable = build(config, Options(flavour, waves=waves is not None), progress or silent)
-            self._simulator = Simulator(executable, config, memory_bytes=memory_bytes, settings=settings, waves=waves)
+            settings = self._recording(settings or Settings())
+            with ExitStack() as cleanup:
+                simulator = Simulator(executable, config, memory_bytes=memory_bytes, settings=settings, waves=waves)
+                cleanup.enter_context(simulator)
+                require_machine(simulator.read_register, config)
+                cleanup.pop_all()
         except (BuildError, ToolMissing, SimulatorLost, SimulatorTimeout) as error:
             raise DeviceUnavailable(str(error)) from None
         except OSError as error:
             raise DeviceUnavailable(f"the simulator cannot be built or started: {error}") from None
+        self._simulator = simulator
 
     @property
     def _memory(self) -> npt.NDArray[np.uint8]:
@@ -106,7 +114,7 @@ class RtlDevice(Device):
         """Reset the machine and its memory controller, which then behaves as `settings` say, if they are given."""
         super().reset()
         with self._translated():
-            self._simulator.reset(settings)
+            self._simulator.reset(None if settings is None else self._recording(settings))
 
     def record_waves(self, on: bool) -> None:
         """Pause the waves, or go on with them. Raises `BadAccess` when the device was opened without."""
@@ -141,6 +149,9 @@ class RtlDevice(Device):
             dram_write_bytes=outcome.counters["write_beats"] * beat,
         )
 
+    def _recording(self, settings: Settings) -> Settings:
+        return replace(settings, timeline=self._timeline is not None)
+
     def _write_timeline(self, path: Path, program: Program) -> None:
         try:
             write_trace(path, self._simulator.timeline(), program.instructions)
@@ -152,18 +163,19 @@ class RtlDevice(Device):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """The simulator's errors as the runtime's."""
+        """The simulator's errors as the runtime's; the device is closed when the simulator is."""
         self._require_open()
         try:
             yield
         except SimulatorLost as error:
-            self.close()
             raise DeviceLost(f"{error}; open another device") from None
         except SimulatorTimeout as error:
-            self.close()
-            raise DeviceTimeout(f"{error}; give more time, or look at a timeline for who waits") from None
+            raise DeviceTimeout(f"{error}; open another device and give the run more time") from None
         except ValueError as error:
             raise BadAccess(str(error)) from None
+        finally:
+            if not self._simulator.close.alive:
+                self.close()
 
 
 def _fault(outcome: Outcome, program: Program) -> DeviceFault:

@@ -7,6 +7,8 @@ A cycle is shown as a microsecond, the format's smallest whole unit.
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +52,22 @@ def chrome_trace(changes: Sequence[Change], instructions: Sequence[Instruction])
 
 
 def write_trace(path: Path, changes: Sequence[Change], instructions: Sequence[Instruction]) -> None:
-    """Write `chrome_trace` to a file.
+    """Write `chrome_trace` to a file, which is at no time incomplete.
 
     Raises
     ------
     OSError:
         The file cannot be written.
     """
-    path.write_text(json.dumps(chrome_trace(changes, instructions), separators=(",", ":")))
+    text = json.dumps(chrome_trace(changes, instructions), separators=(",", ":"))
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_text(text)  # such as /dev/stdout, which must not be replaced
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        partial = Path(folder) / path.name
+        partial.write_text(text)
+        os.replace(partial, path)
 
 
 def _name(what: str, thread: int, name: str) -> dict[str, Any]:

@@ -196,8 +196,7 @@ class Simulator:
         if len(steps) > SCRIPT_STEPS:
             raise ValueError(f"{len(steps)} steps; a script has at most {SCRIPT_STEPS}")
         with self._lock:
-            if not self.close.alive:
-                raise SimulatorLost("the simulator was closed")
+            self._require_alive()
             for place, step in enumerate(steps):
                 self._control.script[place] = ScriptStep(*step)
             self._control.steps = len(steps)
@@ -218,6 +217,7 @@ class Simulator:
     def reset(self, settings: Settings | None = None) -> None:
         """Reset machine and memory controller; the contents of memory and buffers stay."""
         with self._lock:
+            self._require_alive()
             if settings is not None:
                 self._apply(settings)
             self.clear_timeline()
@@ -251,18 +251,27 @@ class Simulator:
             raise ValueError("the simulator was started without waves")
 
     def timeline(self) -> list[Change]:
-        """What was recorded since the last reset; cycles count from it."""
+        """What was recorded since the last reset; cycles count from it. Raises `SimulatorLost` when it was closed."""
         size = ctypes.sizeof(TimelineRecord)
-        count = os.fstat(self._timeline).st_size // size
         data = bytearray()
-        while len(data) < count * size:
-            data += os.pread(self._timeline, count * size - len(data), len(data))
+        with self._lock:
+            self._require_alive()
+            count = os.fstat(self._timeline).st_size // size
+            while len(data) < count * size:
+                data += os.pread(self._timeline, count * size - len(data), len(data))
         return [_change(record) for record in (TimelineRecord * count).from_buffer(data)]
 
     def clear_timeline(self) -> None:
-        """Forget what was recorded."""
-        os.ftruncate(self._timeline, 0)
-        os.lseek(self._timeline, 0, os.SEEK_SET)
+        """Forget what was recorded. Raises `SimulatorLost` when the simulator was closed."""
+        with self._lock:
+            self._require_alive()
+            os.ftruncate(self._timeline, 0)
+            os.lseek(self._timeline, 0, os.SEEK_SET)
+
+    def _require_alive(self) -> None:
+        """A closed simulator's files may have been given to others."""
+        if not self.close.alive:
+            raise SimulatorLost("the simulator was closed")
 
     def _apply(self, settings: Settings) -> None:
         control = self._control

@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dovetail.isa.instructions import Unit
-from dovetail.isa.registers import Cause, Control, Counter, Register, Status, counter_address
+from dovetail.isa.registers import (
+    ERROR_CAUSE_BITS,
+    ERROR_UNIT_BITS,
+    ERROR_UNIT_LSB,
+    Cause,
+    Control,
+    Counter,
+    Register,
+    Status,
+    counter_address,
+)
 from dovetail.sim.progress import Progress
 
 from .client import RESET_CYCLES, Simulator
 from .control import Step
 
-CAUSE_BITS = 8
-UNIT_BITS = 2
 FOREVER = (1 << 62) - 1
 
 
@@ -81,8 +89,8 @@ def run_program(
         cycles=waited if finished else max_cycles,
         finished=finished,
         status=Status(status),
-        cause=Cause(error & (1 << CAUSE_BITS) - 1),
-        unit=Unit(error >> CAUSE_BITS & (1 << UNIT_BITS) - 1),
+        cause=Cause(error & (1 << ERROR_CAUSE_BITS) - 1),
+        unit=Unit(error >> ERROR_UNIT_LSB & (1 << ERROR_UNIT_BITS) - 1),
         index=index,
         counters={counter.name.lower(): value for counter, value in zip(Counter, counters, strict=True)},
     )

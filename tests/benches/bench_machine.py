@@ -9,6 +9,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from dovetail.hw.axi import AxiId
 from dovetail.isa.builder import ProgramBuilder
 from dovetail.isa.config import DRAM_ADDRESS_BITS
 from dovetail.isa.instructions import Alu, AluSource, Buffer, Finish, Gemm, Instruction, Load, Store, Sync, Unit
@@ -123,20 +124,26 @@ async def check_counters(machine: Machine, program: list[Instruction]) -> None:
 
 
 @cocotb.test()
-async def start_is_ignored_unless_idle(dut: Any) -> None:
+async def what_the_host_writes_is_ignored_unless_idle(dut: Any) -> None:
     machine = await start_bench(dut)
     case = random_case(25)
     job = job_of(case)
     await machine.launch(job)
-    for _ in range(5):
+    for register in (Register.PROGRAM, Register.LENGTH, Register.DRAM_BASE, Register.CONTROL, Register.CONTROL):
         for _ in range(random.randrange(100)):
             await machine.edge
-        await machine.write(Register.CONTROL, Control.START)
+        await machine.write(register, Control.START if register is Register.CONTROL else random.getrandbits(32))
     await machine.interrupted()
     assert machine.memory_of(job) == expected(case)
     await check_counters(machine, list(case.program.instructions))
     await machine.write(Register.CONTROL, Control.START)
     assert await machine.read(Register.STATUS) == Status.DONE
+    for register, value in (
+        (Register.PROGRAM, job.at),
+        (Register.LENGTH, len(job.words)),
+        (Register.DRAM_BASE, job.base),
+    ):
+        assert await machine.read(register) == value
     await machine.acknowledge()
 
 
@@ -294,19 +301,23 @@ async def without_a_watchdog_a_deadlock_lasts_until_reset(dut: Any) -> None:
 
 
 @cocotb.test()
-async def a_memory_that_does_not_answer_is_reported_and_still_waited_for(dut: Any) -> None:
+async def a_memory_that_does_not_answer_is_reported_and_waited_for(dut: Any) -> None:
     machine = await start_bench(dut, 1.0)
-    reads = machine.memory.reads.r_channel
-    reads.clear_pause_generator()
-    loads: list[Instruction] = [Load(buffer=Buffer.INP, sram=0, dram=0, cols=8) for _ in range(4)]
-    job = Job.place(encode([*loads, Finish()]), np.zeros(0x1000, np.uint8))
-    await machine.launch(job, watchdog=100)
-    reads.pause = True
-    await machine.until(lambda: dut.irq.value)
-    assert (await machine.outcome())[:2] == (Status.DRAINING, Cause.WATCHDOG)
-    reads.pause = False
+    patience = random.randrange(100, 300)
+    loads: list[Instruction] = [Load(buffer=Buffer.INP, sram=0, dram=0, cols=8) for _ in range(50)]
+    await machine.launch(Job.place(encode([*loads, Finish()]), np.zeros(0x1000, np.uint8)), watchdog=patience)
+    await machine.until(lambda: dut.m_axi_arvalid.value and int(dut.m_axi_arid.value) == AxiId.LOAD)
+    machine.memory.reads.r_channel.clear_pause_generator()
+    machine.memory.reads.r_channel.pause = True
+    waited = await machine.until(lambda: dut.irq.value)
+    assert waited >= 2 * patience, "once for the program, and once more for the bus"
+    assert await machine.read(Register.STATUS) == Status.DRAINING
+    machine.memory.reads.r_channel.pause = False
     await machine.until(lambda: not dut.obs_running.value)
-    assert (await machine.outcome())[:2] == (Status.STOPPED, Cause.WATCHDOG)
+    await machine.interrupted()
+    status, cause, unit, index = await machine.outcome()
+    assert (status, cause, unit) == (Status.STOPPED, Cause.WATCHDOG, Unit.LOAD)
+    assert index < len(loads)
     await machine.acknowledge()
     await run_correctly(machine)
 

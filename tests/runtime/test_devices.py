@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from dovetail.isa.program import Program, Segment
 from dovetail.isa.registers import Counter
 from dovetail.isa.verify import VerificationError
 from dovetail.runtime import BadAccess, ConfigMismatch, Device, DeviceFault, DeviceLost, DeviceUnavailable, OutOfMemory
+from dovetail.sim.rtl.client import Settings
 
 TINY = load_config("tiny")
 MEMORY = 1 << 20
@@ -151,6 +153,27 @@ def test_a_closed_device_says_so() -> None:
             use()
 
 
+def test_a_closed_functional_device_gives_its_memory_back() -> None:
+    device = runtime.open("fsim", config=TINY, memory_bytes=MEMORY)
+    memory = weakref.ref(device._memory)
+    device.close()
+    assert memory() is None
+
+
+@pytest.mark.rtl
+def test_an_interrupted_device_is_closed() -> None:
+    def interrupt(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    body = (Sync(target=Unit.COMPUTE), *[Gemm(uop_begin=0, uop_count=16, outer=4000, inner=4000)] * 8, Finish())
+    with runtime.open("rtl", config=TINY, memory_bytes=MEMORY) as device:
+        with pytest.raises(KeyboardInterrupt):
+            device.run(Program(TINY, body), check=False, progress=interrupt)
+        for use in (device.reset, lambda: device.read(0, 1)):
+            with pytest.raises(DeviceLost, match="the device is closed; open another"):
+                use()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -176,6 +199,10 @@ def test_a_timeline_is_written_and_its_folder_must_exist(tmp_path: Path) -> None
             events = json.loads(path.read_text())["traceEvents"]
             assert max(event.get("ts", 0) + event.get("dur", 0) for event in events) <= result.cycles
             assert {"GEMM", "STORE", "LOAD", "wait for memory"} <= {event["name"] for event in events}
+        path.unlink()
+        device.reset(Settings(latency=200))  # type: ignore[call-arg]  # of RTL devices only
+        device.run(product(TINY, 0x2000, 0x3000, 0x4000), check=False)
+        assert "GEMM" in {event["name"] for event in json.loads(path.read_text())["traceEvents"]}
     with pytest.raises(DeviceUnavailable, match="there is no folder"):
         runtime.open("rtl", config=TINY, timeline=tmp_path / "nowhere" / "timeline.json")
 

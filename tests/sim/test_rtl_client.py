@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,6 +224,24 @@ def test_a_simulation_that_takes_too_long_is_ended() -> None:
         assert not Path(f"/proc/{simulator.pid}").exists()
     assert [what for what, _ in seen] == ["simulating"] * len(seen)
     assert 0 < seen[0][1] < seen[-1][1]
+
+
+def test_an_interrupted_simulator_leaves_the_files_of_others_alone() -> None:
+    def interrupt(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with Simulator(build(TINY, CHECKED), TINY, memory_bytes=MEMORY) as simulator, contextlib.ExitStack() as opened:
+        words = np.frombuffer(endless(TINY).encode(), np.uint8)
+        simulator.memory[PROGRAM : PROGRAM + len(words)] = words
+        with pytest.raises(KeyboardInterrupt):
+            run_program(simulator, address=PROGRAM, length=len(endless(TINY)), progress=interrupt)
+        others = [opened.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in range(16)]
+        for file in others:
+            file.write(b"theirs")
+        for use in (simulator.reset, simulator.clear_timeline, simulator.timeline):
+            with pytest.raises(SimulatorLost, match="^the simulator was closed$"):
+                use()
+        assert [os.pread(file.fileno(), 16, 0) for file in others] == [b"theirs"] * len(others)
 
 
 @pytest.mark.parametrize(

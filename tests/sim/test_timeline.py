@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from dovetail.isa.config import load_config
 from dovetail.isa.disassembler import format_instruction
 from dovetail.isa.instructions import Buffer, Finish, Gemm, Load, Store
 from dovetail.isa.registers import Activity
-from dovetail.sim.timeline import Change, chrome_trace
+from dovetail.sim.timeline import Change, chrome_trace, write_trace
 
 from .rtl_programs import OUTPUTS, UOPS
 
@@ -76,3 +78,13 @@ def test_an_index_that_is_not_the_units_is_not_shown() -> None:
 
 def test_nothing_recorded_gives_an_empty_trace() -> None:
     assert not [e for e in chrome_trace([], PROGRAM)["traceEvents"] if e["ph"] != "M"]
+
+
+def test_a_trace_replaces_the_last_one_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text("the last one")
+    with path.open() as reader:
+        write_trace(path, RUN, PROGRAM)
+        assert reader.read() == "the last one"
+    assert json.loads(path.read_text()) == chrome_trace(RUN, PROGRAM)
+    assert list(tmp_path.iterdir()) == [path]
