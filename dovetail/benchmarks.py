@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from dovetail import runtime
 from dovetail.job import Job, memory_bytes
-from dovetail.runtime.device import PAGE_BYTES
+from dovetail.runtime.device import program_address
 from dovetail.sim.progress import Progress, silent
 
 RUNS = 3
@@ -46,11 +46,17 @@ def simulation_speed(
 
     Raises
     ------
+    DeviceUnavailable:
+        A simulator cannot be built or started.
+    DeviceLost, DeviceTimeout:
+        A simulator's process ended, or does not answer.
     DeviceError:
-        A simulator cannot be built, or stopped the program.
+        The machine stopped the program, or its runs took different cycles.
     """
     from dovetail.sim.rtl.bench import measure
-    from dovetail.sim.rtl.client import Settings
+    from dovetail.sim.rtl.build import BuildError
+    from dovetail.sim.rtl.client import Settings, SimulatorLost, SimulatorTimeout
+    from dovetail.sim.rtl.toolchain import ToolMissing
 
     words = job.program.encode()
     size = memory_bytes(job.program)
@@ -60,14 +66,20 @@ def simulation_speed(
             words,
             len(job.program),
             [(segment.address, segment.data) for segment in job.program.segments],
-            address=(size - len(words)) // PAGE_BYTES * PAGE_BYTES,
+            address=program_address(size, len(words)),
             memory_bytes=size,
             settings=Settings(latency=latency, bytes_per_cycle=bytes_per_cycle),
             runs=runs,
             progress=progress,
         )
-    except (RuntimeError, OSError) as error:
+    except (BuildError, ToolMissing, OSError) as error:
         raise runtime.DeviceUnavailable(str(error)) from error
+    except SimulatorLost as error:
+        raise runtime.DeviceLost(str(error)) from error
+    except SimulatorTimeout as error:
+        raise runtime.DeviceTimeout(str(error)) from error
+    except RuntimeError as error:
+        raise runtime.DeviceError(str(error)) from error
     progress("functional simulator", 0, 0)
     with runtime.open("fsim", config=job.config, memory_bytes=size) as device:
         seconds = [device.run(job.program, check=False).seconds for _ in range(runs)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from dovetail.isa.program import replace_file
 
 PROGRAM_SUFFIX = ".dvt"
 """Of program files."""
@@ -31,35 +32,23 @@ def read_text(path: Path) -> str:
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write `content` to `path`; what is there already is replaced as a whole or not at all.
-
-    Raises
-    ------
-    OutputError:
-        The folder does not exist or refuses, or the disk is full. Nothing is left behind.
-    """
-    path = Path(path)
-    partial = None
+    """Write `content` to `path` as `replace_file` does. Raises `OutputError` when it cannot be written."""
     try:
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with open(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o666 & ~_umask())
-        os.replace(partial, path)
-        partial = None
+        replace_file(path, content)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        if partial is not None:
-            Path(partial).unlink(missing_ok=True)
 
 
 def require_writable(path: str | Path) -> None:
     """Raise `OutputError` now rather than after long work: `path`'s folder must exist and `path` be no folder."""
     path = Path(path)
-    if not path.parent.is_dir():
+    try:
+        has_parent, is_folder = path.parent.is_dir(), path.is_dir()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    if not has_parent:
         raise OutputError(f"{path}: cannot be written: no folder {str(path.parent)!r}")
-    if path.is_dir():
+    if is_folder:
         raise OutputError(f"{path}: cannot be written: it is a folder")
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{path}: cannot be written: the folder is read-only")
@@ -68,9 +57,3 @@ def require_writable(path: str | Path) -> None:
 def json_text(value: Any) -> str:
     """`value` as indented JSON that ends in a newline."""
     return json.dumps(value, indent=2) + "\n"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -12,6 +12,8 @@ from dovetail.compiler.handmade.layer import Conv2d, LayerError
 CONV2D_FIELDS = ("N", "H", "W", "IC", "OC", "K", "S", "P")
 MULTIPLIER_SHIFT = 31
 """Multipliers are fractions of 2**31, at least a half, so that they are as precise as they can be."""
+MAX_DIGITS = 9
+"""Of a workload's numbers: no size is near it."""
 TYPICAL_OUTPUT = 40.0
 """Standard deviation of outputs, so that they use the range of int8 and a few saturate."""
 
@@ -85,6 +87,9 @@ def parse_workload(text: str) -> Workload:
         raise WorkloadError(
             f"{text!r}: conv2d takes {len(CONV2D_FIELDS)} whole numbers, conv2d:{','.join(CONV2D_FIELDS)}"
         )
+    for name, part in zip(CONV2D_FIELDS, parts, strict=True):
+        if len(part.strip()) > MAX_DIGITS:
+            raise WorkloadError(f"conv2d: {name} has {len(part.strip())} digits; the limit is {MAX_DIGITS}")
     n, h, w, ic, oc, k, stride, pad = (int(part) for part in parts)
     try:
         return Workload(text, Conv2d(n=n, h=h, w=w, ic=ic, oc=oc, k=k, stride=stride, pad=pad))

@@ -121,15 +121,6 @@ class Config:
                 f"burst_beats must be at most {limit} with bus_bits={self.bus_bits} "
                 f"(a burst stays within {AXI_BOUNDARY_BYTES} bytes), not {self.burst_beats}"
             )
-        if self.acc_bytes < self.bus_bytes:
-            raise ConfigError(
-                f"block_out must be at least {self.bus_bytes * BYTE_BITS // ACC_BITS // self.batch} with "
-                f"bus_bits={self.bus_bits} (an accumulator vector fills a beat), not {self.block_out}"
-            )
-        if self.uop_bits > 64:
-            raise ConfigError(
-                f"inp_depth, wgt_depth and acc_depth need {self.uop_field_bits} bits of a micro-op; the limit is 64"
-            )
         from .instructions import INSTRUCTIONS  # the layouts need Config, so they are looked at last
 
         for kind in INSTRUCTIONS:

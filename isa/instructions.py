@@ -125,7 +125,7 @@ def buffer_depth(config: Config, buffer: Buffer) -> int:
 
 def store_bytes(config: Config, format: Format) -> int:
     """Bytes in DRAM that `Store` writes for one accumulator vector."""
-    return config.acc_bytes if format is Format.RAW else config.out_bytes
+    return config.acc_bytes if format == Format.RAW else config.out_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,7 +291,7 @@ class Store(Instruction):
 
     def check(self, config: Config, where: str = "") -> None:
         super().check(config, where)
-        if self.residual and self.format is Format.RAW:
+        if self.residual and self.format == Format.RAW:
             raise EncodingError(f"{where or 'STORE'}: residual is 1; raw stores add no residual")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import struct
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -170,16 +172,12 @@ class Program:
         return program
 
     def save(self, path: str | Path) -> None:
-        """Write a program file; a file that is there already is replaced as a whole or not at all."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
+        """Write a program file as `replace_file` does. Raises `ProgramError` when the file cannot be written."""
+        content = self.to_bytes()
         try:
-            partial.write_bytes(self.to_bytes())
-            partial.replace(path)
+            replace_file(path, content)
         except OSError as error:
             raise ProgramError(f"{path}: {error.strerror or error}") from None
-        finally:
-            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path, config: Config | None = None) -> Program:
@@ -189,6 +187,35 @@ class Program:
         except OSError as error:
             raise ProgramError(f"{path}: {error.strerror or error}") from None
         return cls.from_bytes(data, config, str(path))
+
+
+def replace_file(path: str | Path, content: bytes) -> None:
+    """Write `content` to `path`; a file that is there already is replaced as a whole or not at all.
+
+    Raises
+    ------
+    OSError:
+        The folder does not exist or refuses, `path` is a folder, or the disk is full. Nothing is left behind.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(content)  # a device or a pipe must not become a file
+        return
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.chmod(partial, 0o666 & ~_umask())
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _check_segments(segments: tuple[Segment, ...]) -> int:

@@ -13,14 +13,15 @@ from typing import Any
 
 from dovetail.isa.builder import ProgramBuilder
 from dovetail.isa.config import Config
-from dovetail.isa.instructions import COLS_BITS, Buffer, Format, MicroOp, Unit
+from dovetail.isa.instructions import COLS_BITS, STRIDE_BITS, Buffer, Format, MicroOp, Unit
 from dovetail.isa.program import Program
 
-from .layer import Conv2d, Conv2dMemory
+from .layer import Conv2d, Conv2dMemory, LayerError
 from .slots import NOBODY, Slots
 from .tiling import Tile, Tiling, choose_tiling
 
 MAX_COLS = (1 << COLS_BITS) - 1
+MAX_STRIDE = (1 << STRIDE_BITS) - 1
 
 
 @dataclass
@@ -192,6 +193,7 @@ class _Planner:
 
     def _load_input(self, tile: Tile, ib: int, sram: int) -> dict[str, Any]:
         layer, rows, cols = self.layer, tile.rows, tile.cols
+        step = self.tiling.row_step
         row, col = rows.first + rows.before, cols.first + cols.before
         at = ((tile.batch * self.icb + ib) * layer.h + row) * layer.w + col
         fields = {
@@ -200,13 +202,13 @@ class _Planner:
             "dram": self.memory.inp + at * self.config.inp_bytes,
             "rows": rows.inside,
             "cols": cols.inside,
-            "stride": self.tiling.row_step * layer.w,
+            "stride": _row_stride(rows.inside, step * layer.w, "w" if step == 1 else "stride * w"),
             "pad_top": rows.before,
             "pad_bottom": rows.after,
             "pad_left": cols.before,
             "pad_right": cols.after,
         }
-        whole_rows = cols.extent == layer.w and self.tiling.row_step == 1
+        whole_rows = cols.extent == layer.w and step == 1
         if whole_rows and cols.before == cols.after == 0 and rows.before == rows.after == 0:
             _flatten(fields)
         return fields
@@ -221,12 +223,21 @@ class _Planner:
             "dram": self.memory.out + at * self.config.out_bytes,
             "rows": rows.size,
             "cols": cols.size,
-            "stride": layer.out_w,
+            "stride": _row_stride(rows.size, layer.out_w, "the output's width"),
             "sram_stride": cols.size if rows.size > 1 else 0,
         }
         if cols.size == layer.out_w and _flatten(fields):
             fields["sram_stride"] = 0
         return fields
+
+
+def _row_stride(rows: int, stride: int, what: str) -> int:
+    """The stride of a load or store of `rows` rows that are `stride` entries, the layer's `what`, apart."""
+    if rows == 1:
+        return 0
+    if stride > MAX_STRIDE:
+        raise LayerError(f"{what} must be at most {MAX_STRIDE} where several rows are moved at once, not {stride}")
+    return stride
 
 
 def _flatten(fields: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dovetail.isa.config import Config
-from dovetail.isa.instructions import LOOP_BITS
+from dovetail.isa.instructions import COLS_BITS, LOOP_BITS, ROWS_BITS
 
 from .layer import Conv2d, LayerError, blocks
 
@@ -126,8 +126,11 @@ def _extent(layer: Conv2d, outputs: int) -> int:
 
 
 def _entries(layer: Conv2d, rows: int, cols: int, group: int) -> int:
-    loaded = rows if layer.k == 1 else _extent(layer, rows)
-    return group * loaded * _extent(layer, cols)
+    return group * _loaded_rows(layer, rows) * _extent(layer, cols)
+
+
+def _loaded_rows(layer: Conv2d, rows: int) -> int:
+    return rows if layer.k == 1 else _extent(layer, rows)
 
 
 def _largest(layer: Conv2d, icb: int, inp_slot: int, acc_slot: int) -> tuple[int, int, int] | None:
@@ -150,8 +153,10 @@ def _fit(layer: Conv2d, group: int, inp_slot: int, acc_slot: int) -> tuple[int, 
     for parts in range(1, layer.out_w + 1):
         cols = blocks(layer.out_w, parts)
         rows = min(layer.out_h, limit, acc_slot // cols)
-        while rows and _entries(layer, rows, cols, group) > inp_slot:
+        while rows and (_entries(layer, rows, cols, group) > inp_slot or _loaded_rows(layer, rows) >= 1 << ROWS_BITS):
             rows -= 1
+        if _extent(layer, cols) >= 1 << COLS_BITS:
+            continue
         if rows and cols <= limit and (best is None or rows * cols > best[0] * best[1]):
             best = (rows, cols)
         if best and best[0] * best[1] >= ENOUGH_OUTPUTS:

@@ -9,6 +9,8 @@ import typer
 
 from dovetail.files import PROGRAM_SUFFIX, OutputError, read_text
 
+from . import options
+
 
 def asm(
     file: Annotated[Path, typer.Argument(help="Assembly text.", metavar="FILE", show_default=False)],
@@ -16,6 +18,7 @@ def asm(
         Path | None,
         typer.Option("--output", "-o", help=f"Program file; else FILE with suffix {PROGRAM_SUFFIX}."),
     ] = None,
+    verbose: options.Verbose = False,
 ) -> None:
     """Assemble a text into a program file."""
     from dovetail.isa.assembler import parse

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from . import options
+
 
 def verify(
     file: Annotated[Path, typer.Argument(help="Program file.", metavar="FILE", show_default=False)],
+    verbose: options.Verbose = False,
 ) -> None:
     """Check that a program ends, keeps to its buffers and its memory, and orders what it shares by tokens."""
     from dovetail.isa.program import Program

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..accesses import DRAM_LIMIT
-from ..instructions import Alu, Gemm, Load, Store
+from ..instructions import Alu, Buffer, Gemm, Load, Store
 from ..program import Program
 from .buffers import BufferOrder
 from .contents import MicroOpBuffer
@@ -54,7 +54,7 @@ def verify(
         match body[index]:
             case Load() as load:
                 entries, stored = buffers.load(index, load), memory.load(index)
-                if load.buffer == load.buffer.UOP:
+                if load.buffer == Buffer.UOP:
                     micro_ops.load(load, entries, stored)
             case Store() as store:
                 buffers.store(index, store)

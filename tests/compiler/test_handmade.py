@@ -27,6 +27,8 @@ SHAPES = {
     "even kernel": Conv2d(h=6, w=6, ic=4, oc=4, k=6),
     "several samples": Conv2d(n=3, h=5, w=5, ic=9, oc=3, k=2),
     "relu and zero point": Conv2d(h=6, w=6, ic=8, oc=8, k=3, pad=1, zero_point=-5, minimum=-5, maximum=90),
+    "stride past what an instruction holds": Conv2d(h=3, w=5, ic=4, oc=4, k=1, stride=70000),
+    "stride of a row past what an instruction holds": Conv2d(h=200, w=200, ic=4, oc=4, k=1, stride=500),
     "a row wider than the buffer": Conv2d(h=4, w=70, ic=4, oc=4, k=3, pad=1),
 }
 
@@ -144,3 +146,21 @@ def test_kernel_beyond_the_input_buffer_is_refused() -> None:
     config, layer = load_config("tiny"), Conv2d(h=9, w=9, ic=4, oc=4, k=9, pad=4)
     with pytest.raises(LayerError, match="one output of a 9x9 kernel needs 81 input vectors; inp_depth=64"):
         conv2d_program(config, layer, Conv2dMemory.following(config, layer))
+
+
+def test_one_row_may_be_wider_than_a_stride_but_several_may_not() -> None:
+    config = load_config("default")
+    check(config, Conv2d(h=1, w=70000, ic=4, oc=4, k=1))
+    wide = Conv2d(h=3, w=70000, ic=4, oc=4, k=3)
+    with pytest.raises(LayerError, match="^w must be at most 65535 where several rows are moved at once, not 70000$"):
+        conv2d_program(config, wide, Conv2dMemory.following(config, wide))
+    apart = Conv2d(h=801, w=200, ic=4, oc=4, k=1, stride=400)
+    with pytest.raises(LayerError, match=r"^stride \* w must be at most 65535 where several rows .*, not 80000$"):
+        conv2d_program(config, apart, Conv2dMemory.following(config, apart))
+
+
+@pytest.mark.parametrize(
+    "layer", [Conv2d(h=1, w=9000, ic=4, oc=4, k=1, stride=5), Conv2d(h=9000, w=2, ic=4, oc=4, k=2, stride=3)]
+)
+def test_tiles_are_no_larger_than_a_load(layer: Conv2d) -> None:
+    check(dataclasses.replace(load_config("tiny"), inp_depth=32768, acc_depth=4096), layer)

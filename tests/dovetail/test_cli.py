@@ -58,6 +58,8 @@ def errors(capsys: pytest.CaptureFixture[str]) -> str:
         (["run", "C13"], "C1 to C12"),
         (["run", "conv2d:1,2,3"], "conv2d:N,H,W,IC,OC,K,S,P"),
         (["run", "conv2d:1,8,8,4,4,x,1,1"], "conv2d:N,H,W,IC,OC,K,S,P"),
+        (["run", "conv2d:" + "9" * 5000 + ",8,8,4,4,3,1,1"], "N has 5000 digits"),
+        (["run", "conv2d:1,3,70000,4,4,3,1,0"], "w must be at most 65535"),
         (["run", "matmul:8,8,8"], "C1 to C12"),
         (["run", "resnet18"], "C1 to C12"),
         (["run", "model.onnx"], "C1 to C12"),
@@ -65,6 +67,7 @@ def errors(capsys: pytest.CaptureFixture[str]) -> str:
         (["run", "C2", "--config", "huge"], "default"),
         (["run", "C2", "--config", "absent.toml"], "absent.toml"),
         (["run", "C2", "--json", "absent/folder/x.json"], "absent/folder/x.json"),
+        (["run", "C2", "--json", "n" * 300], "File name too long"),
         (["run", "C2", "--device", "fsim", "--timeline", "t.json"], "rtl"),
         (["bench", "nothing"], "nothing"),
         (["fly"], "fly"),
@@ -72,6 +75,7 @@ def errors(capsys: pytest.CaptureFixture[str]) -> str:
         (["disasm", "absent.dvt"], "absent.dvt"),
         (["verify", "pyproject.toml"], "not a program file"),
     ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_bad_usage_is_one_line_and_exit_code_2(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
@@ -91,6 +95,28 @@ def test_program_text_survives_asm_and_disasm(text: Path, capsys: pytest.Capture
     capsys.readouterr()
     assert main(["disasm", str(program)]) == 0
     assert capsys.readouterr().out == again.read_text()
+
+
+@pytest.mark.parametrize("target", ["small.asm/x.dvt", "n" * 300, ".", "/", "absent/x.dvt"])
+def test_an_output_that_cannot_be_written_is_one_line(
+    target: str, text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(text.parent)
+    assert main(["asm", "small.asm", "-o", target]) == 2
+    assert errors(capsys).startswith(f"{target}: ")
+    assert main(["asm", "small.asm"]) == 0
+    capsys.readouterr()
+    assert main(["disasm", "small.dvt", "-o", target]) == 2
+    assert errors(capsys).startswith(f"{target}: ")
+    assert {path.name for path in text.parent.iterdir()} == {"small.asm", "small.dvt"}
+
+
+@pytest.mark.parametrize("command", ["run", "asm", "disasm", "verify"])
+def test_verbose_adds_the_traceback(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "absent.file", "--verbose"]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in said
+    assert said.splitlines()[-1].startswith("dovetail: ")
 
 
 def test_verify_names_the_instruction(text: Path, capsys: pytest.CaptureFixture[str]) -> None:

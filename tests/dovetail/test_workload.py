@@ -26,6 +26,7 @@ def test_resnet_outputs_are_the_input_over_the_stride() -> None:
         ("C13", "no workload 'C13'; use C1 to C12, or conv2d:N,H,W,IC,OC,K,S,P"),
         ("conv2d:1,2", "'conv2d:1,2': conv2d takes 8 whole numbers, conv2d:N,H,W,IC,OC,K,S,P"),
         ("conv2d:1,8,8,4,4,3,0,1", "'conv2d:1,8,8,4,4,3,0,1': stride must be at least 1, not 0"),
+        ("conv2d:1," + "9" * 5000 + ",8,4,4,3,1,1", "conv2d: H has 5000 digits; the limit is 9"),
     ],
 )
 def test_bad_workloads_are_refused_in_one_line(text: str, message: str) -> None:

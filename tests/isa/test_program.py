@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -46,13 +48,35 @@ def test_words_are_little_endian_in_order():
 
 def test_save_and_load(tmp_path):
     path = tmp_path / "a.prog"
+    path.write_bytes(b"older")
+    (tmp_path / "a.prog.partial").mkdir()  # of whoever writes at the same time
     PROGRAM.save(path)
     assert Program.load(path, TINY) == PROGRAM
-    assert list(tmp_path.iterdir()) == [path]
+    assert set(tmp_path.iterdir()) == {path, tmp_path / "a.prog.partial"}
     with pytest.raises(ProgramError, match="absent: No such file or directory"):
         Program.load(tmp_path / "absent")
-    with pytest.raises(ProgramError, match="No such file or directory"):
-        PROGRAM.save(tmp_path / "no" / "a.prog")
+
+
+@pytest.mark.parametrize("name", ["file/a.prog", "n" * 300, ".", "folder", "/", "missing/a.prog"])
+def test_a_file_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ProgramError, match=f"^{re.escape(name)}: [^\n]+$"):
+        PROGRAM.save(name)
+    assert {path.name for path in tmp_path.rglob("*")} == {"file", "folder"}
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        PROGRAM.save(pipe)
+        assert os.read(reader, 1 << 16) == FILE
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
 
 
 def test_dram_bytes_are_what_instructions_and_segments_reach():

@@ -53,11 +53,9 @@ class Bench:
         """Load [batch, c, h, w] to the input buffer; with padding `c` must be one block."""
         packed = pack_activations(tensor, self.config.batch, self.config.block_in)
         _, blocks, h, w = packed.shape[:4]
+        block = {"dram": self.data("image", packed), "rows": blocks * h, "cols": w, "stride": w, "pad_value": value}
         sides = {f"pad_{side}": pad for side in ("top", "bottom", "left", "right")}
-        dram = self.data("image", packed)
-        self.builder.load(
-            Buffer.INP, sram=0, dram=dram, rows=blocks * h, cols=w, stride=w, **sides, pad_value=value if pad else 0
-        )
+        self.builder.load(Buffer.INP, sram=0, **block, **sides)
 
     def weights(self, tiles: Tensor) -> None:
         """Load tiles [..., block_out, block_in] to the weight buffer."""
@@ -94,14 +92,8 @@ class Bench:
             post["residual_offset"] = (at - self.out) % (1 << 32)
         self.builder.post(**post)
         self.builder.param(self.data(f"records {self.stored}", pack_params(*records, self.config)))
-        self.builder.store(
-            Format.OUT,
-            pop=Unit.COMPUTE,
-            sram=self.stored,
-            dram=self.out + self.stored * self.config.out_bytes,
-            cols=cols,
-            residual=residual is not None,
-        )
+        place = {"sram": self.stored, "dram": self.out + self.stored * self.config.out_bytes, "cols": cols}
+        self.builder.store(Format.OUT, **place, residual=residual is not None, pop=Unit.COMPUTE)
         self.stored += cols
 
     def run(self, channels: int, h: int, w: int) -> Tensor:
@@ -232,16 +224,9 @@ def test_addition_of_tensors_with_different_scales(config: Config, rng: np.rando
     multiplier = round(one_scale * (1 << fraction + shift))
     res_multiplier = round(other_scale * (1 << fraction + res_shift))
     bench = Bench(config, 16)
-    bench.store(
-        constant_records(config.block_out, bias=-one_zero, multiplier=multiplier, shift=shift),
-        bench.copy(one),
-        residual=other,
-        zero_point=zero,
-        fraction=fraction,
-        res_zero=other_zero,
-        res_multiplier=res_multiplier,
-        res_shift=res_shift,
-    )
+    records = constant_records(config.block_out, bias=-one_zero, multiplier=multiplier, shift=shift)
+    post = {"res_zero": other_zero, "res_multiplier": res_multiplier, "res_shift": res_shift}
+    bench.store(records, bench.copy(one), residual=other, zero_point=zero, fraction=fraction, **post)
 
     def add(a: int, b: int) -> int:
         a, b = int(a) - one_zero, int(b) - other_zero

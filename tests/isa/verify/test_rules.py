@@ -50,6 +50,12 @@ def test_a_good_program_passes():
     verify(program(GOOD), program_region=(0x600, 0x80))
 
 
+def test_fields_of_enumerations_may_be_plain_numbers():
+    good = program(GOOD)
+    plain = [dataclasses.replace(x, buffer=int(x.buffer)) if isinstance(x, Load) else x for x in good.instructions]
+    verify(dataclasses.replace(good, instructions=tuple(plain)))
+
+
 def test_micro_ops_may_come_from_an_image_of_dram():
     bare = program(GOOD, segments=False)
     image = np.zeros(bare.dram_bytes, dtype=np.uint8)
