@@ -16,16 +16,60 @@ _HOMES = {
     "Job": ("dovetail.job", "Job"),
     "Program": ("dovetail.isa.program", "Program"),
     "Result": ("dovetail.job", "Result"),
+    "build": ("dovetail.build", "build"),
     "load_config": ("dovetail.isa.config", "load_config"),
+    "lower": ("dovetail.build", "lower"),
     "open_device": ("dovetail.runtime", "open"),
     "prepare_job": ("dovetail.job", "prepare_job"),
     "run_job": ("dovetail.job", "run_job"),
+    "vdla": ("dovetail.compiler.vdla", "DEFAULT"),
+} | {
+    name: ("dovetail.compiler.te", name)
+    for name in (
+        "LanguageError",
+        "Schedule",
+        "ScheduleError",
+        "Tensor",
+        "TensorIntrinsic",
+        "abs",
+        "all",
+        "any",
+        "cast",
+        "clip",
+        "compute",
+        "create_schedule",
+        "equal",
+        "erf",
+        "exp",
+        "floor",
+        "if_then_else",
+        "log",
+        "max",
+        "min",
+        "not_equal",
+        "placeholder",
+        "reduce_axis",
+        "replay",
+        "round",
+        "round_shift",
+        "saturate",
+        "select",
+        "sqrt",
+        "sum",
+        "tanh",
+        "thread_axis",
+        "var",
+    )
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+_MODULES = ("target",)
+
+__all__ = ["__version__", *sorted([*_HOMES, *_MODULES])]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]

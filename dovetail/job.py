@@ -5,21 +5,37 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dovetail import reference, runtime
-from dovetail.compiler.handmade import Conv2d, Conv2dMemory, LayerError, conv2d_program
-from dovetail.compiler.handmade.layout import pack_activations, pack_params, pack_weights, unpack_activations
+from dovetail import runtime
+from dovetail.build import compile_for_accelerator
+from dovetail.compiler.codegen.vdla.errors import CodegenError
+from dovetail.compiler.codegen.vdla.module import VdlaModule
+from dovetail.compiler.lower.lowering import lower
+from dovetail.compiler.ops.conv2d import conv2d, matmul
+from dovetail.compiler.ops.errors import OperatorError
+from dovetail.compiler.ops.operator import Operator, extents
+from dovetail.compiler.ops.shapes import MatmulShape
+from dovetail.compiler.ops.work import Memory as ModelMemory
 from dovetail.isa.config import Config, load_config
 from dovetail.isa.instructions import Alu, Gemm
-from dovetail.isa.program import INSTRUCTION_BYTES, Program, Segment
+from dovetail.isa.program import INSTRUCTION_BYTES, Program
 from dovetail.result import Memory, Result, roofline
 from dovetail.runtime.device import DEFAULT_MEMORY_BYTES, PAGE_BYTES
 from dovetail.serial import serialised
 from dovetail.sim.progress import Progress, silent
-from dovetail.workload import ConvData, Workload, WorkloadError, parse_workload, random_data
+from dovetail.workload import (
+    Workload,
+    WorkloadError,
+    expected_output,
+    output_channels,
+    parse_workload,
+    random_data,
+    tensor_bytes,
+)
 
 MAX_TENSOR_BYTES = 1 << 27
 """Limit of a workload's tensors: the reference computes in float64 and takes many times as much."""
@@ -33,10 +49,8 @@ class Job:
     ----------
     program:
         Its segments hold the input, weights, parameters and micro-ops.
-    out:
-        Byte address of the output, packed as `layout.pack_activations` does.
-    expected: int8 [n, oc, oh, ow]
-        From the NumPy reference.
+    expected: int8
+        From the NumPy reference, in the operator's own shape.
     tensor_bytes:
         Of input, weights, parameters and output, each once, as the layer has them.
     """
@@ -45,8 +59,9 @@ class Job:
     config: Config
     config_name: str
     latency_hiding: bool
+    operator: Operator
+    module: VdlaModule
     program: Program
-    out: int
     expected: NDArray[np.int8]
     tensor_bytes: int
     compile_seconds: float
@@ -57,6 +72,22 @@ class Job:
         kernels = [one for one in self.program.instructions if isinstance(one, Gemm | Alu)]
         return sum(one.outer * one.inner * one.uop_count for one in kernels)
 
+    def spoil(self, device: runtime.Device) -> None:
+        """Write the opposite of the expected output to where the output goes, so that what is not written is wrong."""
+        argument = self.module.outputs[0]
+        assert argument.address is not None
+        shape = extents(self.operator.args[-1])
+        places = self.operator.finish(np.arange(int(np.prod(shape))).reshape(shape))
+        wrong = np.zeros(int(np.prod(shape)), self.expected.dtype)
+        wrong[places.reshape(-1)] = ~self.expected.reshape(-1)
+        device.write(argument.address, argument.layout.pack(wrong.reshape(shape)))
+
+    def output(self, device: runtime.Device) -> NDArray[Any]:
+        """The output that a device holds after the run."""
+        argument = self.module.outputs[0]
+        assert argument.address is not None
+        return self.operator.finish(self.module.unpack(argument, device.read(argument.address, argument.layout.nbytes)))
+
 
 def prepare_job(
     workload: str | Workload,
@@ -64,9 +95,11 @@ def prepare_job(
     *,
     config_name: str = "",
     latency_hiding: bool = True,
+    latency: int = 64,
+    bytes_per_cycle: int = 16,
     seed: int = 0,
 ) -> Job:
-    """Make the program of a workload, random data for it, and the reference's output.
+    """Compile a workload, make random data for it, and the reference's output.
 
     Parameters
     ----------
@@ -78,6 +111,8 @@ def prepare_job(
         What results call the machine; by default the name in `config`.
     latency_hiding:
         Without it load, compute and store take turns.
+    latency, bytes_per_cycle:
+        Of the memory for which the schedule is chosen.
     seed:
         Of the data.
 
@@ -92,32 +127,50 @@ def prepare_job(
         config_name, config = config_name or config, load_config(config)
     if isinstance(workload, str):
         workload = parse_workload(workload)
-    layer = workload.layer
-    tensor_bytes = _tensor_bytes(layer, config)
-    if tensor_bytes > MAX_TENSOR_BYTES:
-        raise WorkloadError(f"{workload.name}: {tensor_bytes} bytes of tensors; the limit is {MAX_TENSOR_BYTES}")
-    data = random_data(layer, seed)
+    shape = workload.shape
+    total_bytes = tensor_bytes(shape)
+    if total_bytes > MAX_TENSOR_BYTES:
+        raise WorkloadError(f"{workload.name}: {total_bytes} bytes of tensors; the limit is {MAX_TENSOR_BYTES}")
+    data = random_data(shape, seed)
     begin = time.perf_counter()
-    memory = Conv2dMemory.following(config, layer)
+    operator = accelerator_operator(workload, config, latency=latency, bytes_per_cycle=bytes_per_cycle)
     try:
-        program = conv2d_program(config, layer, memory)
-    except LayerError as error:
+        module = compile_for_accelerator(lower(operator.schedule, operator.args, operator.name), config)
+    except CodegenError as error:
         raise WorkloadError(f"{workload.name}: {error}") from None
-    if not latency_hiding:
-        program = serialised(program)
-    program = _with_data(program, layer, memory, data)
+    program = module.program if latency_hiding else serialised(module.program)
     seconds = time.perf_counter() - begin
+    output = np.zeros(extents(operator.args[-1]), operator.args[-1].dtype)
+    segments = module.bind([*operator.prepare(data.arrays), output])
     return Job(
         workload=workload,
         config=config,
         config_name=config_name,
         latency_hiding=latency_hiding,
-        program=program,
-        out=memory.out,
-        expected=_expected(layer, data),
-        tensor_bytes=tensor_bytes,
+        operator=operator,
+        module=module,
+        program=replace(program, segments=program.segments + segments),
+        expected=expected_output(shape, data),
+        tensor_bytes=total_bytes + -(-output_channels(shape) // config.block_out) * config.param_bytes,
         compile_seconds=seconds,
     )
+
+
+def accelerator_operator(workload: Workload, config: Config, *, latency: int, bytes_per_cycle: int) -> Operator:
+    """The workload's operator, scheduled for a machine and its memory.
+
+    Raises
+    ------
+    WorkloadError:
+        No schedule fits the machine.
+    """
+    shape, memory = workload.shape, ModelMemory(latency, bytes_per_cycle)
+    try:
+        if isinstance(shape, MatmulShape):
+            return matmul(shape, config, memory=memory)
+        return conv2d(shape, config, memory=memory)
+    except OperatorError as error:
+        raise WorkloadError(f"{workload.name}: {error}") from None
 
 
 def run_job(
@@ -169,13 +222,11 @@ def run_job_on(
     progress: Progress = silent,
 ) -> Result:
     """The same on an open device, which `device`, `latency` and `bytes_per_cycle` describe."""
-    config, layer = job.config, job.workload.layer
-    wrong = ~pack_activations(job.expected, config.batch, config.block_out)
-    opened.write(job.out, wrong)  # so that an output that is never written cannot be right
+    config, shape = job.config, job.workload.shape
+    job.spoil(opened)
     progress(f"running {job.workload.name}", 0, 0)
     run = opened.run(job.program, progress=progress)
-    output = unpack_activations(opened.read_array(job.out, wrong.shape, np.int8), layer.n, layer.oc)
-    error = int(np.abs(output.astype(np.int32) - job.expected).max())
+    error = int(np.abs(job.output(opened).astype(np.int32) - job.expected).max())
     cycles, peak = run.cycles, config.macs_per_cycle
     timed = cycles is not None
     return Result(
@@ -187,10 +238,11 @@ def run_job_on(
         latency_hiding=job.latency_hiding,
         exact=error == 0,
         max_abs_error=error,
-        macs=layer.macs,
+        macs=shape.macs,
+        tensor_bytes=job.tensor_bytes,
         cycles=cycles,
-        utilization=layer.macs / (cycles * peak) if cycles else None,
-        roofline=roofline(layer.macs, job.tensor_bytes, peak, bytes_per_cycle) if timed else None,
+        utilization=shape.macs / (cycles * peak) if cycles else None,
+        roofline=roofline(shape.macs, job.tensor_bytes, peak, bytes_per_cycle) if timed else None,
         instructions=len(job.program) - 1,
         micro_ops=job.micro_ops,
         dram_read_bytes=run.dram_read_bytes,
@@ -206,33 +258,3 @@ def memory_bytes(program: Program) -> int:
     """Room for a program's data, its words, and the pages that they begin on."""
     needed = program.dram_bytes + len(program) * INSTRUCTION_BYTES + 2 * PAGE_BYTES
     return max(DEFAULT_MEMORY_BYTES, -(-needed // PAGE_BYTES) * PAGE_BYTES)
-
-
-def _with_data(program: Program, layer: Conv2d, memory: Conv2dMemory, data: ConvData) -> Program:
-    config = program.config
-    tensors = {
-        "inp": (memory.inp, pack_activations(data.inp, config.batch, config.block_in)),
-        "wgt": (memory.wgt, pack_weights(data.wgt, config)),
-        "param": (memory.param, pack_params(data.bias, data.multiplier, data.shift, config)),
-    }
-    segments = tuple(Segment(name, address, tensor.tobytes()) for name, (address, tensor) in tensors.items())
-    return replace(program, segments=program.segments + segments)
-
-
-def _expected(layer: Conv2d, data: ConvData) -> NDArray[np.int8]:
-    sums = reference.conv2d(data.inp, data.wgt, layer.stride, layer.pad)
-    return reference.requantise(
-        sums,
-        data.bias,
-        data.multiplier,
-        data.shift,
-        zero_point=layer.zero_point,
-        minimum=layer.minimum,
-        maximum=layer.maximum,
-    )
-
-
-def _tensor_bytes(layer: Conv2d, config: Config) -> int:
-    activations = layer.n * (layer.ic * layer.h * layer.w + layer.oc * layer.out_h * layer.out_w)
-    weights = layer.oc * layer.ic * layer.k**2
-    return activations + weights + layer.out_blocks(config) * config.param_bytes

@@ -26,6 +26,8 @@ class Result:
         The largest difference from the reference.
     macs:
         Multiplications that the layer needs, padding included, the array's idle lanes not.
+    tensor_bytes:
+        Of its input, weights, parameters and output, each once.
     utilization:
         `macs` over cycles times the array's products a cycle.
     roofline:
@@ -42,13 +44,14 @@ class Result:
 
     workload: str
     device: str
-    config: str
-    fingerprint: str
+    config: str | None
+    fingerprint: str | None
     memory: Memory
-    latency_hiding: bool
+    latency_hiding: bool | None
     exact: bool
     max_abs_error: int
     macs: int
+    tensor_bytes: int
     cycles: int | None
     utilization: float | None
     roofline: float | None

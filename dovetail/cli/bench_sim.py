@@ -30,7 +30,15 @@ def sim(
     check_outputs(json)
     machine = load_config(config)
     with progress(f"{workload}: making the program") as say:
-        job = prepare_job(workload, machine, config_name=config, latency_hiding=not no_latency_hiding, seed=seed)
+        job = prepare_job(
+            workload,
+            machine,
+            config_name=config,
+            latency_hiding=not no_latency_hiding,
+            latency=latency,
+            bytes_per_cycle=bytes_per_cycle,
+            seed=seed,
+        )
         speed = simulation_speed(job, latency=latency, bytes_per_cycle=bytes_per_cycle, progress=say)
     write_json(speed.as_dict(), json)
     if json != STANDARD_OUTPUT:

@@ -19,14 +19,17 @@ def check_outputs(*paths: Path | None) -> None:
             require_writable(path)
 
 
-def require_device(device: str, *trace_files: Path | None) -> None:
+def require_device(device: str, *trace_files: Path | None, others: tuple[str, ...] = ()) -> None:
     """Refuse now a device that does not exist or does not write the files that are asked of it."""
     from dovetail.runtime import DEVICES
 
-    if device not in DEVICES:
-        raise typer.BadParameter(f"no device {device!r}; supported are {', '.join(DEVICES)}", param_hint="--device")
-    if device == "fsim" and any(trace_files):
-        raise typer.BadParameter("--timeline and --waves need --device rtl: fsim has no cycles", param_hint="--device")
+    known = (*DEVICES, *others)
+    if device not in known:
+        raise typer.BadParameter(f"no device {device!r}; supported are {', '.join(known)}", param_hint="--device")
+    if device != "rtl" and any(trace_files):
+        raise typer.BadParameter(
+            f"--timeline and --waves need --device rtl: {device} has no cycles", param_hint="--device"
+        )
 
 
 def write_json(value: Any, path: Path | None) -> None:

@@ -16,9 +16,11 @@ from .table import results_table, time_table
 def run(
     workload: Annotated[
         str,
-        typer.Argument(help="C1 to C12, or conv2d:N,H,W,IC,OC,K,S,P.", metavar="WORKLOAD", show_default=False),
+        typer.Argument(
+            help="C1 to C12, conv2d:N,H,W,IC,OC,K,S,P or matmul:M,N,K.", metavar="WORKLOAD", show_default=False
+        ),
     ],
-    device: Annotated[str, typer.Option("--device", help="fsim or rtl.", metavar="fsim|rtl")] = "fsim",
+    device: Annotated[str, typer.Option("--device", help="fsim, rtl or cpu.", metavar="fsim|rtl|cpu")] = "fsim",
     config: options.Config = "default",
     latency: options.Latency = options.LATENCY,
     bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
@@ -27,28 +29,50 @@ def run(
     json: options.Json = None,
     timeline: options.Timeline = None,
     waves: options.Waves = None,
+    stage: Annotated[
+        str | None,
+        typer.Option("--print", help="Instead of running, show a stage: schedule, lowered, ... asm.", metavar="STAGE"),
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Of cpu.", metavar="N")] = 1,
     timeout: options.Timeout = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Run a workload and compare its output with a reference; 0 only when they are equal."""
     from dovetail.isa.config import load_config
+    from dovetail.cpu_job import CPU, run_on_cpu
     from dovetail.job import prepare_job, run_job
+    from dovetail.stages import show_stage
 
     check_outputs(json, timeline, waves)
-    require_device(device, timeline, waves)
+    require_device(device, timeline, waves, others=(CPU,))
     machine = load_config(config)
-    with progress(f"{workload}: making the program") as say:
-        job = prepare_job(workload, machine, config_name=config, latency_hiding=not no_latency_hiding, seed=seed)
-        result = run_job(
-            job,
-            device,
-            latency=latency,
-            bytes_per_cycle=bytes_per_cycle,
-            timeline=timeline,
-            waves=waves,
-            timeout=timeout,
-            progress=say,
-        )
+    if stage is not None:
+        text = show_stage(workload, stage, device, machine, latency=latency, bytes_per_cycle=bytes_per_cycle)
+        typer.echo(text.rstrip("\n"))
+        return
+    with progress(f"{workload}: compiling") as say:
+        if device == CPU:
+            result = run_on_cpu(workload, seed=seed, threads=threads, progress=say)
+        else:
+            job = prepare_job(
+                workload,
+                machine,
+                config_name=config,
+                latency_hiding=not no_latency_hiding,
+                latency=latency,
+                bytes_per_cycle=bytes_per_cycle,
+                seed=seed,
+            )
+            result = run_job(
+                job,
+                device,
+                latency=latency,
+                bytes_per_cycle=bytes_per_cycle,
+                timeline=timeline,
+                waves=waves,
+                timeout=timeout,
+                progress=say,
+            )
     write_json(result.as_dict(), json)
     if json != STANDARD_OUTPUT:
         console = output()

@@ -1,0 +1,1 @@
+"""Code generators: from loop programs to a target's own form."""

@@ -1,0 +1,1 @@
+"""Loop programs to native code for CPUs, through LLVM."""

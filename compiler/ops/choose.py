@@ -1,0 +1,46 @@
+"""The default schedule of a convolution: the best by the analytical model, for any shape and machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dovetail.isa.config import Config
+
+from .blocked import Blocked
+from .errors import OperatorError
+from .estimate import estimate
+from .knobs import At, Conv2dKnobs, misfit
+from .model import cycles
+from .space import candidates
+from .work import Memory, Work
+
+FOLLOW = 32
+"""Schedules that are followed piece by piece, those with the lowest estimates first."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A schedule and the cycles that the model expects of it."""
+
+    knobs: Conv2dKnobs
+    cycles: float
+
+
+@lru_cache(maxsize=512)
+def choose(shape: Blocked, config: Config, memory: Memory) -> Choice:
+    """The schedule with the fewest cycles by the model.
+
+    Raises
+    ------
+    OperatorError:
+        Not even a single output and a single tap fit.
+    """
+    works = [Work(shape, knobs, config, memory) for knobs in candidates(shape, config)]
+    if not works:
+        smallest = Conv2dKnobs(
+            rows=1, cols=1, first_rows=1, channels=1, kernel_rows=1, kernel_cols=1, inputs=At.CHUNK, weights=At.CHUNK
+        )
+        raise OperatorError(f"no schedule fits: one output needs {misfit(shape, smallest, config)}")
+    promising = sorted(works, key=estimate)[:FOLLOW]
+    return min((Choice(work.knobs, cycles(work)) for work in promising), key=lambda choice: choice.cycles)

@@ -1,0 +1,7 @@
+"""The error that all operators raise."""
+
+from __future__ import annotations
+
+
+class OperatorError(ValueError):
+    """An operator makes no sense, or cannot be made to fit a machine. One line: what, where, the limit, the way out."""

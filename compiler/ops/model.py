@@ -1,0 +1,84 @@
+"""How many cycles a schedule of a convolution takes: an analytical model of the machine.
+
+It follows the pieces of work one by one: each begins when its unit is free, its data is there and a copy of the buffer
+is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dovetail.isa.config import Config
+
+from .blocked import Blocked
+from .estimate import estimate
+from .knobs import At, Conv2dKnobs, Order
+from .machine import Machine, Ring
+from .work import Memory, Work
+
+FOLLOWED = 1500
+"""Pieces that are followed one by one; where there are more, the rest goes at the same pace."""
+
+
+def predict(shape: Blocked, knobs: Conv2dKnobs, config: Config, memory: Memory | None = None) -> float:
+    """Cycles that the model expects of a schedule."""
+    return cycles(Work(shape, knobs, config, memory or Memory()))
+
+
+def cycles(work: Work) -> float:
+    """Cycles, piece by piece."""
+    whole = max(estimate(work), work.read + work.written)
+    total = work.images * len(work.tiles) * work.shape.oc_blocks * work.chunks
+    followed, end = _follow(work, Machine(work, whole))
+    return end if followed == total else max(end * total / followed, whole)
+
+
+def _follow(work: Work, machine: Machine) -> tuple[int, float]:
+    """How many pieces were followed, and when the last of them was complete."""
+    knobs, shape, config = work.knobs, work.shape, work.config
+    inp, wgt, acc = (Ring(copies * knobs.threads) for copies in (knobs.inp_copies, knobs.wgt_copies, knobs.acc_copies))
+    evicting = work.micro_ops > config.uop_depth
+    alone = 2 * work.need.kernel > config.uop_depth
+    kernels = work.micro_ops // work.need.kernel
+    previous, params, before = (-1, -1, -1), (-1, -1), 0.0
+    done = 0
+    if knobs.weights is At.ROOT:
+        machine.load(work.weights(), 0.0)
+    for image, tile, block in _steps(work):
+        image_begins = image != previous[0]
+        if (knobs.inputs is At.TILE and (image, tile) != previous[:2]) or (knobs.inputs is At.IMAGE and image_begins):
+            machine.load(work.inputs(tile), inp.next())
+        if knobs.weights is At.BLOCK and (knobs.order is Order.TILE or image_begins or block != previous[2]):
+            machine.load(work.weights(), wgt.next())
+        previous = (image, tile, block)
+        free = acc.next()
+        for chunk in range(work.chunks):
+            if knobs.inputs is At.CHUNK:
+                machine.load(work.inputs(tile, chunk), inp.next())
+            if knobs.weights is At.CHUNK:
+                machine.load(work.weights(chunk), wgt.next())
+            if evicting or done < kernels:
+                machine.load(work.kernel, (machine.computed if alone else before) if evicting else 0.0)
+            before = machine.computed
+            machine.gemm(work.array(tile, chunk), free)
+            wgt.release(machine.computed)
+            inp.release(machine.computed)
+            done += 1
+        if params != (image % shape.groups, block):
+            params = (image % shape.groups, block)
+            machine.param()
+        machine.store(work.store(tile))
+        acc.release(machine.answered)
+        if done >= FOLLOWED:
+            break
+    return done, machine.answered
+
+
+def _steps(work: Work) -> Iterator[tuple[int, int, int]]:
+    """Image, tile and block of output channels, in order."""
+    tiles, oc_blocks = range(len(work.tiles)), range(work.shape.oc_blocks)
+    for image in range(work.images):
+        if work.knobs.order is Order.TILE:
+            yield from ((image, tile, block) for tile in tiles for block in oc_blocks)
+        else:
+            yield from ((image, tile, block) for block in oc_blocks for tile in tiles)

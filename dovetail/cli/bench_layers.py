@@ -1,0 +1,96 @@
+"""``dovetail bench layers``: the layers of ResNet-18, with latency hiding and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from dovetail.layers import LayersResult
+
+from . import options
+from .console import output, progress
+from .exits import RIGHT, WRONG
+from .output import STANDARD_OUTPUT, check_outputs, require_device, write_json
+from .table import NONE, percent
+
+
+def layers(
+    device: Annotated[str, typer.Option("--device", help="rtl or fsim.", metavar="rtl|fsim")] = "rtl",
+    config: options.Config = "default",
+    latency: options.Latency = options.LATENCY,
+    bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
+    no_without: Annotated[
+        bool, typer.Option("--only-latency-hiding", help="Leave out the runs without latency hiding.")
+    ] = False,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the roofline here: .png, .svg or .pdf.")] = None,
+    timeout: options.Timeout = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Run C1 to C12, compare each with the reference, and show what latency hiding brings."""
+    from dovetail.isa.config import load_config
+    from dovetail.layers import measure_layers
+    from dovetail.plots import plot_roofline, require_plot_file
+
+    check_outputs(json, plot)
+    require_device(device)
+    if plot is not None:
+        require_plot_file(plot)
+        if device != "rtl":
+            raise typer.BadParameter("--plot needs --device rtl: fsim has no cycles", param_hint="--device")
+    machine = load_config(config)
+    with progress("compiling") as say:
+        found = measure_layers(
+            machine,
+            config_name=config,
+            device=device,
+            without=not no_without,
+            seed=seed,
+            latency=latency,
+            bytes_per_cycle=bytes_per_cycle,
+            timeout=timeout,
+            progress=say,
+        )
+    write_json(found.as_dict(), json)
+    if plot is not None:
+        plot_roofline(found, plot, bytes_per_cycle=bytes_per_cycle)
+    if json != STANDARD_OUTPUT:
+        output().print(_table(found))
+    raise typer.Exit(RIGHT if found.exact else WRONG)
+
+
+def _table(found: LayersResult) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer")
+    for name in ("MACs", "cycles", "utilization", "roofline", "without hiding", "exact", "compile s", "run s"):
+        table.add_column(name, justify="right")
+    without = {result.workload: result for result in found.without_latency_hiding}
+    for result in found.layers:
+        other = without.get(result.workload)
+        errors = [one.max_abs_error for one in (result, other) if one is not None]
+        table.add_row(
+            result.workload,
+            f"{result.macs:,}",
+            NONE if result.cycles is None else f"{result.cycles:,}",
+            percent(result.utilization),
+            percent(result.roofline),
+            percent(other.utilization if other else None),
+            f"NO, off by up to {max(errors)}" if any(errors) else "yes",
+            f"{result.compile_seconds:.2f}",
+            f"{result.run_seconds:.2f}",
+        )
+    total, other_total = found.total, found.total_without
+    table.add_section()
+    table.add_row(
+        "C2 to C12",
+        f"{total.macs:,}",
+        NONE if total.cycles is None else f"{total.cycles:,}",
+        percent(total.utilization),
+        "",
+        percent(other_total.utilization if other_total else None),
+    )
+    return table

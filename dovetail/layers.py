@@ -1,0 +1,125 @@
+"""The layers of ResNet-18 on one machine, with latency hiding and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dovetail import runtime
+from dovetail.isa.config import Config
+from dovetail.job import Job, memory_bytes, prepare_job, run_job_on
+from dovetail.result import Result
+from dovetail.sim.progress import Progress, silent
+from dovetail.workload import RESNET18
+
+NOT_TOTALLED = ("C1",)
+"""The document's figures, and those of all who compare with it, are of C2 to C12."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """Several layers as one: `utilization` is all their products over all their cycles times the array's peak."""
+
+    macs: int
+    cycles: int | None
+    utilization: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayersResult:
+    """What `measure_layers` found.
+
+    Attributes
+    ----------
+    layers, without_latency_hiding:
+        A result a layer, in the same order; the second may be empty.
+    """
+
+    config: Config
+    layers: tuple[Result, ...]
+    without_latency_hiding: tuple[Result, ...]
+
+    @property
+    def exact(self) -> bool:
+        return all(result.exact for result in self.layers + self.without_latency_hiding)
+
+    @property
+    def total(self) -> Total:
+        return total(self.config, self.layers)
+
+    @property
+    def total_without(self) -> Total | None:
+        return total(self.config, self.without_latency_hiding) if self.without_latency_hiding else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        without = self.total_without
+        return {
+            "layers": [result.as_dict() for result in self.layers],
+            "layers_without_latency_hiding": [result.as_dict() for result in self.without_latency_hiding],
+            "total": asdict(self.total) | {"without_latency_hiding": asdict(without) if without else None},
+        }
+
+
+def total(config: Config, results: Sequence[Result]) -> Total:
+    """C2 to C12 of `results` as one."""
+    counted = [result for result in results if result.workload not in NOT_TOTALLED]
+    macs = sum(result.macs for result in counted)
+    cycles = [result.cycles for result in counted if result.cycles is not None]
+    if len(cycles) < len(counted) or not cycles:
+        return Total(macs=macs, cycles=None, utilization=None)
+    return Total(macs=macs, cycles=sum(cycles), utilization=macs / (sum(cycles) * config.macs_per_cycle))
+
+
+def measure_layers(
+    config: Config,
+    *,
+    config_name: str,
+    device: str = "rtl",
+    names: Sequence[str] = tuple(RESNET18),
+    without: bool = True,
+    seed: int = 0,
+    latency: int = 64,
+    bytes_per_cycle: int = 16,
+    timeout: float | None = None,
+    progress: Progress = silent,
+) -> LayersResult:
+    """Run each layer on one device, with latency hiding and, if `without` is set, without.
+
+    Raises
+    ------
+    WorkloadError, ConfigError, DeviceError:
+        See `prepare_job`, `runtime.open` and `Device.run`.
+    """
+
+    def jobs(latency_hiding: bool) -> Iterator[Job]:
+        for name in names:
+            progress(f"{name}: compiling", 0, 0)
+            yield prepare_job(
+                name,
+                config,
+                config_name=config_name,
+                latency_hiding=latency_hiding,
+                latency=latency,
+                bytes_per_cycle=bytes_per_cycle,
+                seed=seed,
+            )
+
+    results: dict[bool, tuple[Result, ...]] = {False: ()}
+    for hiding in (True, False) if without else (True,):
+        prepared = list(jobs(hiding))
+        with runtime.open(
+            device,
+            config=config,
+            latency=latency,
+            bytes_per_cycle=bytes_per_cycle,
+            memory_bytes=max(memory_bytes(job.program) for job in prepared),
+            timeout=timeout,
+            progress=progress,
+        ) as opened:
+            results[hiding] = tuple(
+                run_job_on(opened, job, device, latency=latency, bytes_per_cycle=bytes_per_cycle, progress=progress)
+                for job in prepared
+            )
+    return LayersResult(config=config, layers=results[True], without_latency_hiding=results[False])

@@ -1,0 +1,92 @@
+"""Pictures of results."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dovetail.files import OutputError, write_atomically
+from dovetail.layers import LayersResult
+from dovetail.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DOCUMENT_WITH, DOCUMENT_WITHOUT = 0.88, 0.70
+"""Shares of peak compute that VDLA reached with and without latency hiding (TVM, OSDI 2018, figure 21)."""
+
+
+def require_plot_file(path: str | Path) -> None:
+    """Raise `OutputError` unless `path` ends as a picture's name does and matplotlib is there to draw it."""
+    if Path(path).suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise OutputError(f"{path}: a plot's name ends in .png, .svg or .pdf")
+    try:
+        import matplotlib  # noqa: F401  (what it needs is looked for before long work, not after)
+    except ImportError:
+        raise OutputError(f"{path}: plots need matplotlib: pip install 'dovetail[plot]'") from None
+
+
+def plot_roofline(found: LayersResult, path: str | Path, *, bytes_per_cycle: int) -> None:
+    """Draw each layer's products a cycle over its products a byte of its tensors, under the roofline of the machine.
+
+    Filled marks are with latency hiding, hollow ones without.
+
+    Raises
+    ------
+    OutputError:
+        The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    peak = found.config.macs_per_cycle
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes = figure.add_subplot()
+    intensities = [result.macs / result.tensor_bytes for result in found.layers]
+    low, high = min([*intensities, peak / bytes_per_cycle]) / 2, max(intensities) * 2
+    corner = peak / bytes_per_cycle
+    axes.plot([low, corner, high], [low * bytes_per_cycle, peak, peak], color="black", linewidth=1.5)
+    axes.text(corner, peak, f"peak: {peak} MAC/cycle", ha="left", va="bottom", fontsize=9)
+    axes.text(low, low * bytes_per_cycle, f"  {bytes_per_cycle} bytes/cycle", ha="left", va="top", fontsize=9)
+    for share, label in ((DOCUMENT_WITH, "with"), (DOCUMENT_WITHOUT, "without")):
+        axes.axhline(share * peak, color="tab:orange", linewidth=0.8, linestyle="--")
+        text = f"VDLA (OSDI'18) {label} latency hiding: {share:.0%} "
+        axes.text(high, share * peak, text, color="tab:orange", fontsize=8, ha="right", va="top")
+    _marks(axes, found.without_latency_hiding, filled=False)
+    _marks(axes, found.layers, filled=True)
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(low, high)
+    axes.set_ylim(0, peak * 1.1)
+    axes.set_xlabel("MAC per byte of the layer's tensors")
+    axes.set_ylabel("MAC per cycle")
+    axes.set_title(_title(found, bytes_per_cycle), fontsize=10)
+    axes.grid(True, which="major", linewidth=0.3)
+    axes.legend(loc="lower right", fontsize=9)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=Path(path).suffix[1:], dpi=150)
+    write_atomically(path, picture.getvalue())
+
+
+def _marks(axes: Axes, results: Sequence[Result], *, filled: bool) -> None:
+    points = [(one.macs / one.tensor_bytes, one.macs / one.cycles, one.workload) for one in results if one.cycles]
+    if not points:
+        return
+    horizontal, vertical, names = zip(*points, strict=True)
+    label = "with latency hiding" if filled else "without"
+    face = "tab:blue" if filled else "none"
+    axes.scatter(horizontal, vertical, s=36, label=label, zorder=3, facecolors=face, edgecolors="tab:blue")
+    for x, y, name in zip(horizontal, vertical, names if filled else (), strict=False):
+        axes.annotate(name, (x, y), xytext=(5, -3), textcoords="offset points", fontsize=8)
+
+
+def _title(found: LayersResult, bytes_per_cycle: int) -> str:
+    first = found.layers[0]
+    memory = f"{first.memory.latency_cycles} cycles of latency, {bytes_per_cycle} bytes a cycle"
+    text = f"{first.config} on {first.device}, {memory}"
+    total, without = found.total, found.total_without
+    if total.utilization is not None:
+        text += f"\nC2 to C12: {total.utilization:.1%} of peak"
+        if without is not None and without.utilization is not None:
+            text += f", {without.utilization:.1%} without latency hiding"
+    return text

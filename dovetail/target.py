@@ -1,0 +1,100 @@
+"""What programs are built for: a CPU, or the accelerator on one of its devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dovetail.isa.config import Config, load_config
+
+if TYPE_CHECKING:
+    from dovetail.compiler.vdla import Vdla
+
+CPU_NAMES = ("llvm", "cpu")
+
+
+class TargetError(ValueError):
+    """There is no such target."""
+
+
+@dataclass(frozen=True)
+class LlvmTarget:
+    """The CPU that this runs on.
+
+    Attributes
+    ----------
+    threads:
+        That share the iterations of parallel loops.
+    """
+
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class VdlaTarget:
+    """The accelerator.
+
+    Attributes
+    ----------
+    config:
+        Of the machine.
+    device:
+        A name for `runtime.open`.
+    latency, bytes_per_cycle:
+        Of its memory, on devices that have time.
+    """
+
+    config: Config = field(default_factory=Config)
+    device: str = "fsim"
+    latency: int = 64
+    bytes_per_cycle: int = 16
+
+    @property
+    def intrinsics(self) -> Vdla:
+        """The scopes and tensor intrinsics of this machine."""
+        from dovetail.compiler.vdla import Vdla
+
+        return Vdla(self.config)
+
+
+Target = LlvmTarget | VdlaTarget
+
+
+def llvm(threads: int = 1) -> LlvmTarget:
+    """The CPU that this runs on, with `threads` threads for parallel loops."""
+    return LlvmTarget(threads)
+
+
+def vdla(config: str | Config = "default", device: str = "fsim", **memory: int) -> VdlaTarget:
+    """The accelerator of a configuration, or a preset's or file's name, on a device; `memory` as of `VdlaTarget`.
+
+    Raises
+    ------
+    ConfigError:
+        There is no such configuration.
+    """
+    return VdlaTarget(config if isinstance(config, Config) else load_config(config), device, **memory)
+
+
+def resolve(target: str | Target) -> Target:
+    """`target` itself, or the one that a name means: ``llvm`` or ``cpu``, a device's name such as ``fsim`` or ``rtl``, or
+    ``vdla:CONFIG``.
+
+    Raises
+    ------
+    TargetError, ConfigError:
+        There is none of that name.
+    """
+    if not isinstance(target, str):
+        return target
+    if target in CPU_NAMES:
+        return LlvmTarget()
+    kind, _, config = target.partition(":")
+    if kind == "vdla":
+        return vdla(config or "default")
+    from dovetail.runtime import DEVICES
+
+    if target in DEVICES:
+        return vdla(device=target)
+    known = ", ".join([*CPU_NAMES, "vdla:CONFIG", *DEVICES])
+    raise TargetError(f"no target {target!r}; use one of {known}")
