@@ -10,12 +10,20 @@ Pass = Callable[[Program], Program]
 Stages = Mapping[str, tuple[Pass, ...]]
 
 
+def generic_stages() -> Stages:
+    """The first stages of every target: what `print` shows of a lowered program."""
+    from dovetail.compiler.passes.drop_unit_axes import drop_unit_axes
+    from dovetail.compiler.passes.simplify import simplify
+    from dovetail.compiler.passes.threads import insert_barriers
+
+    return {"simplified": (simplify, drop_unit_axes), "barriers": (insert_barriers,)}
+
+
 def cpu_stages() -> Stages:
     """From a lowered program to one that the LLVM code generator takes."""
-    from dovetail.compiler.passes.simplify import simplify
     from dovetail.compiler.passes.vectorize import vectorize
 
-    return {"simplified": (simplify,), "vectors": (vectorize,)}
+    return {**generic_stages(), "vectors": (vectorize,)}
 
 
 def accelerator_stages() -> Stages:
@@ -29,7 +37,7 @@ def accelerator_stages() -> Stages:
     from dovetail.compiler.passes.simplify import simplify
 
     return {
-        "simplified": (simplify,),
+        **generic_stages(),
         "copies": (inject_copies,),
         "vectors": (map_vectors,),
         "units": (assign_units,),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail import runtime
-from dovetail.build import compile_for_accelerator
+from dovetail.building import compile_for_accelerator
 from dovetail.compiler.codegen.vdla.errors import CodegenError
 from dovetail.compiler.codegen.vdla.module import VdlaModule
 from dovetail.compiler.lower.lowering import lower

@@ -28,7 +28,7 @@ def conv2d(
     pads:
         Zeros at the top, left, bottom and right.
     """
-    n, ic, h, w = inp.shape
+    n, _, h, w = inp.shape
     oc, group_ic, kh, kw = wgt.shape
     top, left, bottom, right = pads
     oh = (h + top + bottom - (kh - 1) * dilation[0] - 1) // strides[0] + 1

@@ -77,8 +77,7 @@ def vdla(config: str | Config = "default", device: str = "fsim", **memory: int) 
 
 
 def resolve(target: str | Target) -> Target:
-    """`target` itself, or the one that a name means: ``llvm`` or ``cpu``, a device's name such as ``fsim`` or ``rtl``, or
-    ``vdla:CONFIG``.
+    """`target` itself, or what a name means: ``llvm`` or ``cpu``, a device such as ``fsim``, or ``vdla:CONFIG``.
 
     Raises
     ------

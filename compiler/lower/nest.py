@@ -64,13 +64,13 @@ class NestBuilder:
         return self.allocating(lambda: seq(*(self.stage(stage) for stage in self.flow.stages if stage.attach is None)))
 
     def allocating(self, build: Callable[[], Stmt]) -> Stmt:
-        """What `build` gives, in the buffers that it asks for."""
+        """What `build` gives, in the buffers that it asks for: producers first, or what a thread has as it comes to it."""
         self.allocated.append({})
         body = build()
         buffers = self.allocated.pop()
-        for stage in reversed(self.flow.stages):
-            if stage in buffers:
-                body = Allocate(buffers[stage], body)
+        order = list(buffers) if self.allocated else [stage for stage in self.flow.stages if stage in buffers]
+        for stage in reversed(order):
+            body = Allocate(buffers[stage], body)
         return body
 
     def stage(self, stage: Stage) -> Stmt:

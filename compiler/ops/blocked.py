@@ -152,8 +152,20 @@ def as_matmul(shape: Conv2dShape) -> MatmulShape | None:
 
 
 def with_host_padding(shape: Conv2dShape) -> Conv2dShape:
-    """`shape` over an input that the host has padded, where the padding is more than LOAD can do; else itself."""
-    if max(shape.pads) <= MAX_PADDING:
-        return shape
+    """`shape` over an input that the host has padded, where LOAD cannot do it; else itself.
+
+    LOAD has a limit, and takes something from DRAM besides: windows may step over all of a small input.
+    """
     top, left, bottom, right = shape.pads
+    rows = _sees(shape.h, shape.out_h, shape.kh, shape.strides[0], shape.dilation[0], top)
+    cols = _sees(shape.w, shape.out_w, shape.kw, shape.strides[1], shape.dilation[1], left)
+    if max(shape.pads) <= MAX_PADDING and rows and cols:
+        return shape
     return replace(shape, h=shape.h + top + bottom, w=shape.w + left + right, pads=(0, 0, 0, 0))
+
+
+def _sees(inputs: int, outputs: int, kernel: int, stride: int, dilation: int, before: int) -> bool:
+    """Some window has an input under it that is no padding, along one axis."""
+    return any(
+        0 <= place * stride + tap * dilation - before < inputs for place in range(outputs) for tap in range(kernel)
+    )

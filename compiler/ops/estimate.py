@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .knobs import Order
+from .knobs import At, Order
 from .timing import ANSWER, ISSUE, START
 from .work import Work
 
@@ -11,19 +11,18 @@ def estimate(work: Work) -> float:
     """Cycles, roughly: good enough to tell which schedules to look at."""
     knobs, memory = work.knobs, work.memory
     oc_blocks = work.shape.oc_blocks
-    loads_of = ((knobs.inp_copies, work.input_loads), (knobs.wgt_copies, work.weight_loads))
-    copies = min([knobs.acc_copies, *(copies for copies, often in loads_of if often >= 1)])
+    copies = [knobs.acc_copies]
+    copies += [knobs.inp_copies] if knobs.inputs is not At.IMAGE else []
+    copies += [knobs.wgt_copies] if knobs.weights is not At.ROOT else []
     total = 0.0
     for tile, count in work.classes:
-        store = work.store(tile)
-        loads = [(work.inputs(tile), work.input_loads), (work.weights, work.weight_loads)]
-        array = (work.array(tile) + ISSUE) * work.chunks * oc_blocks
-        load = sum(one.unit * often for one, often in loads)
-        moved = sum(one.bus * often for one, often in loads) + store.bus * oc_blocks
-        phases = [array, load, moved, oc_blocks * (store.unit + _param_waits(work, store.tail))]
-        total += count * (max(phases) if copies * knobs.threads > 1 else sum(phases))
-    first, last = work.inputs(0), work.store(len(work.tiles) - 1)
-    begin = START + memory.latency + first.unit + work.weights.unit
+        store, loads = work.store(tile), work.loads(tile)
+        array = sum(work.array(tile, chunk) + ISSUE for chunk in range(work.chunks)) * oc_blocks
+        storing = oc_blocks * (store.unit + _param_waits(work, store.tail))
+        phases = [array, loads.unit, loads.bus + store.bus * oc_blocks, storing]
+        total += count * (max(phases) if min(copies) * knobs.threads > 1 else sum(phases))
+    last = work.store(len(work.tiles) - 1)
+    begin = START + memory.latency + work.inputs(0).unit + work.weights().unit
     return begin + total * work.images + last.unit + last.tail + memory.latency + ANSWER
 
 

@@ -28,9 +28,8 @@ def predict(shape: Blocked, knobs: Conv2dKnobs, config: Config, memory: Memory |
 def cycles(work: Work) -> float:
     """Cycles, piece by piece."""
     whole = max(estimate(work), work.read + work.written)
-    total = work.images * len(work.tiles) * work.shape.oc_blocks * work.chunks
     followed, end = _follow(work, Machine(work, whole))
-    return end if followed == total else max(end * total / followed, whole)
+    return end if followed == work.pieces else max(end * work.pieces / followed, whole)
 
 
 def _follow(work: Work, machine: Machine) -> tuple[int, float]:

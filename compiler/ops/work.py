@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
+from math import prod
 
 from dovetail.isa.config import AXI_BOUNDARY_BYTES, Config
 
 from .blocked import Blocked
-from .knobs import At, Conv2dKnobs, Order, chunks, footprint
+from .knobs import At, Conv2dKnobs, Order, footprint
 from .shapes import blocks
 from .timing import BURST
 
@@ -57,19 +58,22 @@ def cut(total: int, size: int, first: int) -> list[tuple[int, int]]:
 
 
 class Work:
-    """The pieces of a schedule."""
+    """The pieces of a schedule.
+
+    Attributes
+    ----------
+    parts:
+        Blocks of channels, rows and columns of the kernel of each chunk of the reduction, in order.
+    tiles:
+        Rows and columns of each tile, in order.
+    """
 
     def __init__(self, shape: Blocked, knobs: Conv2dKnobs, config: Config, memory: Memory) -> None:
         self.shape, self.knobs, self.config, self.memory = shape, knobs, config, memory
         self.need = footprint(shape, knobs)
-        along_channels, along_rows, along_cols = chunks(shape, knobs)
-        self.chunks = along_channels * along_rows * along_cols
         self.bandwidth = min(memory.bytes_per_cycle, config.bus_bytes)
-
-    @cached_property
-    def tiles(self) -> list[tuple[Span, Span]]:
-        """Rows and columns of each tile, in order."""
-        shape, knobs = self.shape, self.knobs
+        sizes = ((shape.ic_blocks, knobs.channels), (shape.kh, knobs.kernel_rows), (shape.kw, knobs.kernel_cols))
+        self.parts = list(product(*([extent for _, extent in cut(total, size, size)] for total, size in sizes)))
         top, left, _, _ = shape.pads
         rows = [
             _span(begin, size, shape.stride_h, shape.rows(size, shape.kh), shape.row_step, top, shape.h)
@@ -79,7 +83,24 @@ class Work:
             _span(begin, size, shape.stride_w, shape.cols(size, shape.kw), 1, left, shape.w)
             for begin, size in cut(shape.out_w, knobs.cols, knobs.cols)
         ]
-        return [(row, col) for row in rows for col in cols]
+        self.tiles = list(product(rows, cols))
+        self._inputs: dict[object, Transfer] = {}
+        self._weights: dict[object, Transfer] = {}
+        self._stores: dict[object, Transfer] = {}
+
+    @property
+    def chunks(self) -> int:
+        return len(self.parts)
+
+    @property
+    def images(self) -> int:
+        """Times that all tiles of all blocks are done: samples and groups."""
+        return self.shape.samples * self.shape.groups
+
+    @property
+    def pieces(self) -> int:
+        """GEMMs of all."""
+        return self.images * len(self.tiles) * self.shape.oc_blocks * self.chunks
 
     @cached_property
     def classes(self) -> list[tuple[int, int]]:
@@ -95,59 +116,62 @@ class Work:
         bus = self.config.param_bytes / self.bandwidth
         return Transfer(bus, bus)
 
-    @property
-    def images(self) -> int:
-        """Times that all tiles of all blocks are done: samples and groups."""
-        return self.shape.samples * self.shape.groups
+    @cached_property
+    def kernel(self) -> Transfer:
+        """The load of a kernel's micro-ops: one a cycle."""
+        size = self.need.kernel * self.config.uop_bytes
+        bus = size / self.bandwidth
+        return Transfer(bus, max(self.need.kernel, bus, self._paced(self._bursts(size))))
 
     def outputs(self, tile: int) -> int:
         rows, cols = self.tiles[tile]
         return rows.size * cols.size
 
-    def array(self, tile: int) -> float:
-        """Cycles of the array for one chunk of a tile, on average."""
-        whole = self.shape.ic_blocks * self.shape.kh * self.shape.kw
-        return self.outputs(tile) * whole / self.chunks
+    def array(self, tile: int, chunk: int) -> int:
+        """Cycles of the array for a chunk of a tile."""
+        return self.outputs(tile) * prod(self.parts[chunk])
 
-    def inputs(self, tile: int) -> Transfer:
-        """The load of a tile's inputs, of one chunk if they are loaded so."""
-        shape, knobs = self.shape, self.knobs
-        rows, cols = self.tiles[tile]
-        if knobs.inputs is At.IMAGE:
-            height, width = shape.loaded_h, shape.loaded_w
-            inside = (min(height, blocks(shape.h, shape.row_step)), min(width, shape.w))
-            return self._load(shape.ic_blocks, height * width, *inside, self.config.inp_bytes)
-        if knobs.inputs is At.TILE:
-            return self._load(
-                shape.ic_blocks, rows.loaded * cols.loaded, rows.inside, cols.inside, self.config.inp_bytes
-            )
-        height = min(rows.inside, shape.rows(rows.size, knobs.kernel_rows))
-        width = min(cols.inside, shape.cols(cols.size, knobs.kernel_cols))
-        return self._load(knobs.channels, height * width, height, width, self.config.inp_bytes)
+    def inputs(self, tile: int, chunk: int = 0) -> Transfer:
+        """The load of a tile's inputs, or of a chunk of them."""
+        key = self.tiles[tile], self.parts[chunk]
+        if key not in self._inputs:
+            self._inputs[key] = self._load_inputs(*key)
+        return self._inputs[key]
 
-    @property
-    def input_loads(self) -> float:
-        """Loads of inputs for each tile."""
-        at = self.knobs.inputs
-        each = {At.IMAGE: 1 / len(self.tiles), At.TILE: 1.0, At.CHUNK: float(self.shape.oc_blocks * self.chunks)}
-        return each[at]
+    def weights(self, chunk: int = 0) -> Transfer:
+        """The load of weights in one go."""
+        part = self.parts[chunk]
+        if part not in self._weights:
+            tiles = prod(part) if self.knobs.weights is At.CHUNK else self.need.wgt
+            self._weights[part] = self._load(1, tiles, 1, tiles, self.config.wgt_bytes)
+        return self._weights[part]
 
-    @property
-    def weight_loads(self) -> float:
-        """Loads of weights for each tile."""
-        oc_blocks, tiles = self.shape.oc_blocks, len(self.tiles)
-        each = {
-            At.ROOT: 1 / (tiles * self.images),
-            At.BLOCK: oc_blocks / (1 if self.knobs.order is Order.TILE else tiles),
-            At.CHUNK: float(oc_blocks * self.chunks),
-        }
-        return each[self.knobs.weights]
+    def store(self, tile: int) -> Transfer:
+        """The store of a tile of one block of output channels."""
+        key = self.tiles[tile]
+        if key not in self._stores:
+            self._stores[key] = self._store(*key)
+        return self._stores[key]
+
+    def loads(self, tile: int) -> Transfer:
+        """All that is loaded for a tile of all blocks; what serves several tiles in equal shares."""
+        knobs, oc_blocks, tiles = self.knobs, self.shape.oc_blocks, len(self.tiles)
+        often = {At.ROOT: 1 / (tiles * self.images), At.IMAGE: 1 / tiles, At.TILE: 1.0, At.CHUNK: float(oc_blocks)}
+        often[At.BLOCK] = oc_blocks / (1 if knobs.order is Order.TILE else tiles)
+        bus = unit = 0.0
+        for at, one in (
+            (knobs.inputs, lambda chunk: self.inputs(tile, chunk)),
+            (knobs.weights, self.weights),
+        ):
+            for chunk in range(self.chunks if at is At.CHUNK else 1):
+                transfer = one(chunk)
+                bus, unit = bus + transfer.bus * often[at], unit + transfer.unit * often[at]
+        return Transfer(bus, unit)
 
     @cached_property
     def read(self) -> float:
         """Cycles that the memory takes for all that is loaded."""
-        inputs = sum(self.inputs(tile).bus * count for tile, count in self.classes) * self.input_loads
-        return self.images * (inputs + self.weights.bus * self.weight_loads * len(self.tiles))
+        return self.images * sum(self.loads(tile).bus * count for tile, count in self.classes)
 
     @cached_property
     def written(self) -> float:
@@ -156,58 +180,53 @@ class Work:
         return self.images * self.shape.oc_blocks * stored
 
     @cached_property
-    def weights(self) -> Transfer:
-        """The load of weights in one go."""
-        return self._load(1, self.need.wgt, 1, self.need.wgt, self.config.wgt_bytes)
-
-    @cached_property
-    def kernel(self) -> Transfer:
-        """The load of a kernel's micro-ops: one a cycle."""
-        size = self.need.kernel * self.config.uop_bytes
-        bus = size / self.bandwidth
-        return Transfer(bus, max(self.need.kernel, bus, self._paced(self._bursts(size))))
-
-    def store(self, tile: int) -> Transfer:
-        """The store of a tile of one block of output channels."""
-        config = self.config
-        vectors = self.outputs(tile)
-        bus = vectors * config.out_bytes / self.bandwidth
-        rows, cols = self.tiles[tile]
-        row_bytes = cols.size * config.out_bytes
-        flat = cols.size == self.shape.out_w
-        run = vectors * config.out_bytes if flat else row_bytes
-        bursts = self._bursts(run) * (1 if flat else rows.size)
-        last = run - (self._bursts(run) - 1) * self._burst_bytes
-        drain = vectors * config.batch * config.block_out / config.out_lanes
-        unit = max(drain, bus, self._paced(bursts))
-        return Transfer(bus, unit, last / self.bandwidth)
-
-    @cached_property
     def micro_ops(self) -> int:
-        """Micro-ops of all kernels that there are: one for each combination of the buffers' copies and chunks."""
-        combinations: set[tuple[int, ...]] = set()
+        """Micro-ops of all kernels that there are: one for each combination of buffers' copies and places in them.
+
+        More than the buffer holds are not counted to the end.
+        """
         knobs, oc_blocks, tiles = self.knobs, self.shape.oc_blocks, len(self.tiles)
-        resident = knobs.weights is At.ROOT
-        limit = self.config.uop_depth // max(1, self.need.kernel)
+        tile_outside = knobs.order is Order.TILE
+        by_chunk = knobs.inputs is At.CHUNK and knobs.weights is At.CHUNK
+        kernels: set[tuple[object, ...]] = set()
         for step in range(self.images * tiles * oc_blocks):
-            block = step % oc_blocks if knobs.order.value == "tile" else step // tiles % oc_blocks
-            tile = step // oc_blocks if knobs.order.value == "tile" else step
-            filled = block if resident else step if knobs.order.value == "tile" else step // tiles
-            for chunk in range(self.chunks):
+            if len(kernels) * self.need.kernel > self.config.uop_depth:
+                break
+            block = step % oc_blocks if tile_outside else step // tiles % oc_blocks
+            tile = step // oc_blocks if tile_outside else step
+            for chunk, part in enumerate(self.parts):
                 serial = step * self.chunks + chunk
-                wgt = serial if knobs.weights is At.CHUNK else filled
-                inp = serial if knobs.inputs is At.CHUNK else 0 if knobs.inputs is At.IMAGE else tile
-                combinations.add(
+                filled = {
+                    At.ROOT: 0,
+                    At.IMAGE: 0,
+                    At.TILE: tile,
+                    At.BLOCK: step if tile_outside else step // tiles,
+                    At.CHUNK: serial,
+                }
+                kernels.add(
                     (
-                        chunk,
+                        part if by_chunk else chunk,
                         step % knobs.acc_copies,
-                        inp % knobs.inp_copies,
-                        wgt if resident else wgt % knobs.wgt_copies,
+                        filled[knobs.inputs] % knobs.inp_copies,
+                        self.tiles[tile % tiles] if knobs.inputs is At.IMAGE else 0,
+                        filled[knobs.weights] % knobs.wgt_copies,
+                        block if knobs.weights is At.ROOT else 0,
                     )
                 )
-            if len(combinations) > limit:
-                break
-        return len(combinations) * self.need.kernel
+        return len(kernels) * self.need.kernel
+
+    def _load_inputs(self, tile: tuple[Span, Span], part: tuple[int, int, int]) -> Transfer:
+        shape, at, entry = self.shape, self.knobs.inputs, self.config.inp_bytes
+        rows, cols = tile
+        if at is At.IMAGE:
+            height, width = shape.loaded_h, shape.loaded_w
+            inside = (min(height, blocks(shape.h, shape.row_step)), min(width, shape.w))
+            return self._load(shape.ic_blocks, height * width, *inside, entry)
+        if at is At.TILE:
+            return self._load(shape.ic_blocks, rows.loaded * cols.loaded, rows.inside, cols.inside, entry)
+        channels, kernel_rows, kernel_cols = part
+        height, width = shape.rows(rows.size, kernel_rows), shape.cols(cols.size, kernel_cols)
+        return self._load(channels, height * width, min(rows.inside, height), min(cols.inside, width), entry)
 
     def _load(self, pieces: int, entries: int, rows: int, cols: int, entry_bytes: int) -> Transfer:
         """`pieces` blocks that fill `entries` each, of which `rows` x `cols` come from memory."""
@@ -217,6 +236,17 @@ class Work:
         flat = cols == self.shape.loaded_w == self.shape.w and self.shape.row_step == 1
         bursts = pieces * (self._bursts(rows * row_bytes) if flat else rows * self._bursts(row_bytes))
         return Transfer(bus, max(bus + padding, self._paced(bursts)))
+
+    def _store(self, rows: Span, cols: Span) -> Transfer:
+        config = self.config
+        vectors = rows.size * cols.size
+        bus = vectors * config.out_bytes / self.bandwidth
+        flat = cols.size == self.shape.out_w
+        run = (vectors if flat else cols.size) * config.out_bytes
+        bursts = self._bursts(run) * (1 if flat else rows.size)
+        last = run - (self._bursts(run) - 1) * self._burst_bytes
+        drain = vectors * config.batch * config.block_out / config.out_lanes
+        return Transfer(bus, max(drain, bus, self._paced(bursts)), last / self.bandwidth)
 
     def _paced(self, bursts: int) -> float:
         """Cycles that bursts take because only so many are in flight."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dovetail.compiler.tir import arith
 from dovetail.compiler.tir.dtypes import bits_of, is_integer, limits
 from dovetail.compiler.tir.expr import Binary, Cast, Const, Expr, Load, Op, cast
-from dovetail.compiler.tir.simplify import Bounds, interval
+from dovetail.compiler.tir.simplify import Bounds, interval, prove
 from dovetail.compiler.vdla.scopes import ACC_BUFFER, INP_BUFFER
 from dovetail.isa.config import ACC_BITS
 from dovetail.isa.instructions import IMM_BITS, AluOp
@@ -50,11 +50,11 @@ def steps_of(value: Expr, target: Load, bounds: Bounds) -> list[Step]:
         There are none.
     """
     steps: list[Step] = []
-    _begin(_in_32_bits(value, bounds), target, steps)
+    _begin(_in_32_bits(value, bounds), target, bounds, steps)
     return steps
 
 
-def _begin(value: Expr, target: Load, steps: list[Step]) -> None:
+def _begin(value: Expr, target: Load, bounds: Bounds, steps: list[Step]) -> None:
     """Append the steps that make `target` become `value`, an expression of int32 arithmetic."""
     operand = _operand(value)
     if operand is not None:
@@ -65,16 +65,13 @@ def _begin(value: Expr, target: Load, steps: list[Step]) -> None:
         return
     assert isinstance(value, Binary)
     first, *others = _in_order(_terms(value), target)
-    before = len(steps)
-    _begin(first[1], target, steps)
+    _begin(first[1], target, bounds, steps)
     for op, term in others:
         operand = _operand(term)
         if operand is None:
             raise NoStepsError(f"{value} needs two intermediate results at once; compute {term} in a stage of its own")
-        if operand == target and len(steps) > before:
-            raise _replaced(value, target)
-        if steps and operand != target and isinstance(operand, Load) and operand.buffer is target.buffer:
-            raise NoStepsError(f"{operand} in {value} may be {target}, which is replaced; use a stage of its own")
+        if isinstance(operand, Load) and steps and not _apart(operand, target, bounds):
+            raise _replaced(value, operand)
         if isinstance(operand, int) and not -_IMM_LIMIT <= operand < _IMM_LIMIT:
             raise NoStepsError(
                 f"the constant {operand} in {value} is not between {-_IMM_LIMIT} and {_IMM_LIMIT - 1}; put it into a "
@@ -83,8 +80,15 @@ def _begin(value: Expr, target: Load, steps: list[Step]) -> None:
         steps.append(Step(_OPS[op], operand))
 
 
-def _replaced(value: Expr, target: Load) -> NoStepsError:
-    return NoStepsError(f"{value} still reads {target} after it was replaced; compute it in a stage of its own")
+def _replaced(value: Expr, read: Load) -> NoStepsError:
+    return NoStepsError(f"{value} still reads {read} after it was replaced; compute it in a stage of its own")
+
+
+def _apart(one: Load, other: Load, bounds: Bounds) -> bool:
+    """Whether two elements are certainly not the same."""
+    if one.buffer is not other.buffer:
+        return True
+    return any(prove(Binary(Op.NE, a, b), bounds) for a, b in zip(one.indices, other.indices, strict=True))
 
 
 Terms = list[tuple[Op, Expr]]
@@ -163,12 +167,12 @@ def _in_32_bits(value: Expr, bounds: Bounds) -> Expr:
                 return _shifted(Op.SHL, other, _exponent(factor, value), bounds)
         case Binary(Op.FLOORDIV, a, Const() as divisor):
             return _shifted(Op.SHR, _fitting(a, bounds), _exponent(divisor, value), bounds)
-        case Binary(Op.SHL | Op.SHR as op, a, b) if bits_of(value.dtype) >= ACC_BITS:
-            source = a if op is Op.SHL else _fitting(a, bounds)
-            if isinstance(b, Const):
-                return _shifted(op, source, int(b.value), bounds)
-            if value.dtype == ACC_TYPE:
-                return Binary(op, _in_32_bits(source, bounds), _in_32_bits(b, bounds))
+        case Binary(Op.SHL, a, Const(places)) if bits_of(value.dtype) >= ACC_BITS:
+            return _shifted(Op.SHL, a, int(places), bounds)
+        case Binary(Op.SHR, a, Const(places)) if 0 <= places < bits_of(value.dtype):
+            return _shifted(Op.SHR, _fitting(a, bounds), int(places), bounds)
+        case Binary(Op.SHL | Op.SHR as op, a, b) if value.dtype == ACC_TYPE:
+            return Binary(op, _in_32_bits(a, bounds), _in_32_bits(b, bounds))
         case Binary(Op.MIN | Op.MAX as op, a, b):
             return Binary(op, _in_32_bits(_fitting(a, bounds), bounds), _in_32_bits(_fitting(b, bounds), bounds))
     raise NoStepsError(

@@ -1,50 +1,39 @@
 """Insert the tokens that let units run on their own and yet use each buffer in the program's order.
 
-Buffers are looked at one by one. Where one unit's use of a buffer follows another's, the first pushes and the second
-pops. A loop that hands a buffer from its last user to its first user of the next iteration begins with as many tokens
-as the buffer has copies. TVM's pass looks at changes of unit only, whatever buffer they touch, so each of its virtual
-threads is serial (Moreau et al., VTA, IEEE Micro 2019, section 3); here two stages that share no buffer never wait.
+Buffers are looked at one by one. Where one unit's use of a buffer must come after another's, one of them a write, the
+first pushes and the second pops. A loop that hands a buffer to its next iteration begins with as many tokens as the
+buffer has copies. TVM's pass looks at changes of unit only, whatever buffer they touch, so each of its virtual threads
+is serial (Moreau et al., VTA, IEEE Micro 2019, section 3); here two stages that share no buffer never wait.
 
 Each place that needs tokens has a virtual queue of its own. The code generator maps these to the machine's queues.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, pairwise
 
-from dovetail.compiler.tir.stmt import (
-    GLOBAL,
-    Allocate,
-    Buffer,
-    For,
-    If,
-    LoopKind,
-    Pop,
-    Program,
-    Push,
-    Seq,
-    Stmt,
-    seq,
-)
+from dovetail.compiler.tir.stmt import Allocate, Buffer, For, If, Pop, Program, Push, Seq, Stmt, seq
 from dovetail.compiler.tir.structure import allocated, writes
 from dovetail.isa.instructions import Unit
 
-from .carrying import carries, chain, phases, users
+from .carrying import Chain, Pairs, Uses, chain, parts, shared, uses
 
 _ENDS = {Unit.LOAD, Unit.STORE}
 """Units without a queue between them: what one gives the other goes through compute."""
 
 
 def insert_tokens(program: Program) -> Program:
-    """`program` with pushes and pops for every buffer that several units use.
+    """`program` with pushes and pops for every buffer that several units use, unless all only read it.
 
     Also for buffers in DRAM that the program both writes and reads.
     """
     body = program.body
+    serials: defaultdict[str, int] = defaultdict(int)
     written = set(writes(program))
-    for buffer in (*allocated(program), *(param for param in program.params if param in written)):
-        body = _Inserter(buffer).statement(body)
+    for buffer in (*reversed(allocated(program)), *(param for param in program.params if param in written)):
+        body = _Inserter(buffer, serials).scope(body)
     return replace(program, body=body)
 
 
@@ -54,92 +43,103 @@ class _Edge:
 
     giver: Unit
     taker: Unit
-    queue: tuple[object, ...]
+    label: object
 
     @property
     def _via(self) -> Unit:
         return Unit.COMPUTE if {self.giver, self.taker} == _ENDS else self.taker
 
     def push(self) -> Stmt:
-        return Push(self.giver, self._via, self.queue)
+        return Push(self.giver, self._via, (self.label,))
 
     def pop(self) -> Stmt:
         if self._via is self.taker:
-            return Pop(self.taker, self.giver, self.queue)
-        onward = (*self.queue, "onward")
-        return seq(
-            Pop(self._via, self.giver, self.queue),
-            Push(self._via, self.taker, onward),
-            Pop(self.taker, self._via, onward),
-        )
+            return self.drain()
+        onward = (("onward", self.label),)
+        return seq(self.drain(), Push(self._via, self.taker, onward), Pop(self.taker, self._via, onward))
 
     def drain(self) -> Stmt:
-        """Take a token that nothing needs any more."""
-        return Pop(self._via, self.giver, self.queue)
+        """Take a token that nobody waits for any more."""
+        return Pop(self._via, self.giver, (self.label,))
 
 
 class _Inserter:
-    """Inserts the tokens of one buffer."""
+    """Inserts the tokens of one buffer.
 
-    def __init__(self, buffer: Buffer) -> None:
-        self.buffer = buffer
-        self.places = count()
+    Parameters
+    ----------
+    serials:
+        How many queues there are by the names of the buffers they are for, which need not be unique.
+    """
+
+    def __init__(self, buffer: Buffer, serials: defaultdict[str, int]) -> None:
+        self.buffer, self.serials = buffer, serials
+        self.rotation: Chain | None = None
+        self.credits: list[tuple[_Edge, int]] = []
+
+    def scope(self, stmt: Stmt, carried: Sequence[_Edge] = ()) -> Stmt:
+        """`stmt`, and around it the credits of its loops, so that these need not wait for what is between them."""
+        outside, self.credits = self.credits, []
+        inner = self.sequence(parts(stmt), carried)
+        given, self.credits = self.credits, outside
+        lead = [edge.push() for edge, credit in given for _ in range(credit)]
+        trail = [edge.drain() for edge, credit in given for _ in range(credit)]
+        return seq(*lead, inner, *trail)
+
+    def sequence(self, children: Sequence[Stmt], carried: Iterable[_Edge]) -> Stmt:
+        before: defaultdict[int, list[Stmt]] = defaultdict(list)
+        after: defaultdict[int, list[Stmt]] = defaultdict(list)
+        last: dict[Unit, int] = {}
+        first: dict[Unit, int] = {}
+        so_far = Uses()
+        for place, child in enumerate(children):
+            here = uses(child, self.buffer)
+            for edge in self.edges(so_far.waits(here)):
+                after[last[edge.giver]].append(edge.push())
+                before[place].append(edge.pop())
+            last |= dict.fromkeys(here.last, place)
+            first = dict.fromkeys(here.first, place) | first
+            so_far = so_far.then(here)
+        for edge in carried:
+            before[first[edge.taker]].insert(0, edge.pop())
+            after[last[edge.giver]].append(edge.push())
+        done = [self.statement(child) for child in children]
+        return seq(*(part for place, child in enumerate(done) for part in (*before[place], child, *after[place])))
 
     def statement(self, stmt: Stmt) -> Stmt:
-        if len(phases(stmt, self.buffer)) < 2:
+        if not shared(stmt, self.buffer):
             return stmt
         match stmt:
-            case Seq():
-                return self._sequence(stmt)
-            case For(kind=LoopKind.VTHREAD):
-                return replace(stmt, body=self.statement(stmt.body))
             case For():
-                return self._loop(stmt)
+                return self.loop(stmt)
             case Allocate():
-                return replace(stmt, body=self.statement(stmt.body))
+                if stmt.buffer is self.buffer:
+                    self.rotation = chain(stmt.body, self.buffer)
+                return replace(stmt, body=self.scope(stmt.body))
             case If():
-                orelse = self.statement(stmt.orelse) if stmt.orelse is not None else None
-                return replace(stmt, then=self.statement(stmt.then), orelse=orelse)
+                orelse = self.scope(stmt.orelse) if stmt.orelse is not None else None
+                return replace(stmt, then=self.scope(stmt.then), orelse=orelse)
         return stmt
 
-    def _edge(self, giver: Unit, taker: Unit) -> _Edge:
-        place = next(self.places)
-        return _Edge(giver, taker, (self.buffer.name, place) if place else (self.buffer.name,))
-
-    def _sequence(self, stmt: Seq) -> Stmt:
-        body: list[Stmt] = [self.statement(child) for child in stmt.body]
-        before: dict[int, Stmt] = {}
-        after: dict[int, Stmt] = {}
-        for one, other in pairwise(users(stmt, self.buffer)):
-            giver, taker = phases(stmt.body[one], self.buffer)[-1], phases(stmt.body[other], self.buffer)[0]
-            if giver != taker:
-                edge = self._edge(giver, taker)
-                after[one], before[other] = edge.push(), edge.pop()
-        return seq(*(part for k, child in enumerate(body) for part in (before.get(k), child, after.get(k))))
-
-    def _loop(self, loop: For) -> Stmt:
+    def loop(self, loop: For) -> Stmt:
         found = chain(loop, self.buffer)
-        units = phases(found.body, self.buffer)
-        if units[0] == units[-1]:
-            return replace(loop, body=self.statement(loop.body))
-        if not carries(found):
-            return replace(loop, body=self.statement(loop.body))
-        edge = self._edge(units[-1], units[0])
-        inner = self._carried(found.body, edge)
-        fresh = self.buffer.scope == GLOBAL or self.buffer in allocated(loop)
-        credits = 1 if fresh else self.buffer.copies
-        lead, trail = [edge.push()] * credits, [edge.drain()] * credits
-        return seq(*lead, _rebuilt(loop, found.body, inner), *trail)
+        if found is None or found.loops[0] is not loop:
+            return replace(loop, body=self.scope(loop.body))
+        each = uses(found.body, self.buffer)
+        carried = self.edges(each.waits(each))
+        rotates = self.rotation is not None and self.rotation.loops[0] is loop
+        self.credits += [(edge, self.buffer.copies if rotates else 1) for edge in carried]
+        return _rebuilt(loop, found.body, self.scope(found.body, carried))
 
-    def _carried(self, body: Stmt, edge: _Edge) -> Stmt:
-        """The body of the innermost loop, its first use waiting for the tokens that its last use gives."""
-        if not isinstance(body, Seq):
-            return seq(edge.pop(), self.statement(body), edge.push())
-        places = users(body, self.buffer)
-        done = self._sequence(body)
-        assert isinstance(done, Seq)
-        begin, end = places[0], len(done.body) - (len(body.body) - 1 - places[-1])
-        return seq(*done.body[:begin], edge.pop(), *done.body[begin:end], edge.push(), *done.body[end:])
+    def edges(self, pairs: Pairs) -> list[_Edge]:
+        """Tokens for each pair of giver and taker, in queues of their own."""
+        edges = []
+        name = self.buffer.name
+        for giver, taker in sorted(pairs):
+            serial = self.serials[name]
+            self.serials[name] += 1
+            edges.append(_Edge(giver, taker, (name, serial) if serial else name))
+        return edges
 
 
 def _rebuilt(loop: Stmt, old: Stmt, new: Stmt) -> Stmt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -26,14 +26,15 @@ from dovetail.compiler.tir.stmt import (
     seq,
 )
 from dovetail.compiler.tir.structure import Node, free_vars, renewed, substitute, transform, walk
+from dovetail.isa.instructions import Unit
 
 
 def lower_vthreads(program: Program) -> Program:
     """Replace each loop over virtual threads by its threads' statements, one after the other in turn.
 
-    Buffers allocated inside get an axis for the thread in front, their tokens queues of their own. A turn is all that one
-    unit does without another's in between. Loops that all threads share stay, with the threads inside, unless only one
-    unit works in them: such a loop is one instruction's.
+    Buffers allocated inside get an axis for the thread in front, their tokens queues of their own. A turn is all that
+    one unit does without another's in between: were it less, a unit would wait for the tokens of all threads before it
+    works for the first. Loops and conditions that all threads share stay, with the turns inside.
 
     Raises
     ------
@@ -65,12 +66,19 @@ class _Threads:
     def _interleaved(self, stmt: Stmt, own: Mapping[Buffer, Buffer]) -> Stmt:
         match stmt:
             case Seq():
-                turns = [seq(*turn) for _, turn in groupby(stmt.body, _unit)]
+                turns = _turns(stmt.body)
                 if len(turns) > 1:
                     return seq(*(self._interleaved(turn, own) for turn in turns))
-            case For() if self.var not in free_vars(stmt.extent) and not _single(stmt):
+            case For() if self.var not in free_vars(stmt.extent) and _unit(stmt) is None:
                 return replace(stmt, body=self._interleaved(stmt.body, own))
+            case If() if self._decides_alike(stmt.condition) and _unit(stmt) is None:
+                orelse = None if stmt.orelse is None else self._interleaved(stmt.orelse, own)
+                return replace(stmt, then=self._interleaved(stmt.then, own), orelse=orelse)
         return seq(*(self._of(stmt, thread, own) for thread in range(self.count)))
+
+    def _decides_alike(self, condition: Expr) -> bool:
+        """All threads take the same branch."""
+        return self.var not in free_vars(condition) and not any(isinstance(node, Load) for node in walk(condition))
 
     def _of(self, stmt: Stmt, thread: int, own: Mapping[Buffer, Buffer]) -> Stmt:
         number = Const(thread)
@@ -103,15 +111,22 @@ def _without_allocations(stmt: Stmt) -> Stmt:
     return transform(stmt, lambda node: node.body if isinstance(node, Allocate) else None)
 
 
-def _unit(stmt: Stmt) -> object:
-    """What a turn has in common: its unit, or that the statement has a turn of its own."""
-    return stmt.unit if isinstance(stmt, Copy | Invoke | Push | Pop) else stmt
+def _turns(body: Sequence[Stmt]) -> list[Stmt]:
+    """Neighbours that one unit executes as one statement; all others as they are."""
+    turns: list[Stmt] = []
+    for unit, group in groupby(body, _unit):
+        members = tuple(group)
+        turns += members if unit is None else (seq(*members),)
+    return turns
 
 
-def _single(stmt: For) -> bool:
-    """No more than one unit works in the loop."""
-    if any(isinstance(node, Push | Pop) for node in walk(stmt)):
-        return False
-    units = {node.unit for node in walk(stmt) if isinstance(node, Copy | Invoke)}
-    plain = any(isinstance(node, Store | If) for node in walk(stmt))
-    return not plain and len(units) == 1
+def _unit(stmt: Stmt) -> Unit | None:
+    """The unit that does all of `stmt`, if it is one."""
+    units: set[Unit | None] = set()
+    for node in walk(stmt):
+        match node:
+            case Copy(unit=unit) | Invoke(unit=unit) | Push(unit=unit) | Pop(unit=unit):
+                units.add(unit)
+            case Store():
+                units.add(None)
+    return units.pop() if len(units) == 1 else None

@@ -74,8 +74,15 @@ def _invoke(nest: Nest, step: Step, lanes: Sequence[Var]) -> Invoke:
     target = _operand(nest, nest.target, lanes)
     if isinstance(step.operand, int):
         return Invoke(_immediate(step.op, step.operand), (target,))
+    operand = _operand(nest, step.operand, lanes)
+    if step.operand.buffer is nest.store.buffer and _lane_ranges(operand) != _lane_ranges(target):
+        raise nest.error(f"{step.operand} is in another lane than {nest.target}; lanes cannot read one another")
     source = AluSource.INP if step.operand.buffer.scope == INP_BUFFER else AluSource.ACC
-    return Invoke(alu(step.op, source), (target,), (_operand(nest, step.operand, lanes),))
+    return Invoke(alu(step.op, source), (target,), (operand,))
+
+
+def _lane_ranges(operand: Operand) -> list[Range | None]:
+    return [None if axis is None else operand.region.ranges[axis] for axis in operand.axes]
 
 
 def _immediate(op: AluOp, value: int) -> Primitive:

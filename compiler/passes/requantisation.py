@@ -190,6 +190,8 @@ class _Matcher:
                 f"{value} may need more than {ACC_TYPE} and is not saturated; write t.saturate(..., {ACC_TYPE!r})"
             )
         constant = 0
+        if [term.value for term in terms].count(self.acc) != 1:
+            raise NotStoredError(f"{value} is not a sum with {self.acc} in it once; compute it in {ACC_BUFFER}")
         for term in terms:
             if term.value == self.acc:
                 if term.sign < 0:

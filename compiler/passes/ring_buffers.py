@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dovetail.compiler.tir.expr import Const, Expr, Range
-from dovetail.compiler.tir.stmt import Allocate, Buffer, For, If, LoopKind, Operand, Program, Region, Seq, Stmt
-from dovetail.compiler.tir.structure import Node, transform
+from dovetail.compiler.tir.expr import Const, Expr, Load, Range
+from dovetail.compiler.tir.stmt import Allocate, Buffer, Operand, Program, Region, Stmt, Store
+from dovetail.compiler.tir.structure import Node, replace_buffers, transform
 
-from .carrying import Chain, carries, chain, phases
+from .carrying import chain
 
 
 def ring_buffers(program: Program) -> Program:
@@ -31,10 +31,10 @@ def ring_buffers(program: Program) -> Program:
 
 def _ring(allocate: Allocate) -> Stmt:
     buffer = allocate.buffer
-    turns = rotation(allocate.body, buffer)
+    turns = chain(allocate.body, buffer)
     if turns is None:
         single = replace(buffer, copies=1)
-        return Allocate(single, _indexed(allocate.body, buffer, single, None))
+        return replace_buffers(allocate, {buffer: single})
     copies = buffer.copies
     ring = replace(buffer, shape=(Const(copies), *buffer.shape))
     number: Expr = Const(0)
@@ -43,33 +43,17 @@ def _ring(allocate: Allocate) -> Stmt:
     return Allocate(ring, _indexed(allocate.body, buffer, ring, number % copies))
 
 
-def rotation(body: Stmt, buffer: Buffer) -> Chain | None:
-    """The outermost chain that may carry `buffer`'s copies."""
-    match body:
-        case For(kind=LoopKind.VTHREAD):
-            return None
-        case For() if len(phases(body, buffer)) > 1:
-            found = chain(body, buffer)
-            return found if carries(found) else rotation(body.body, buffer)
-        case For() | Allocate():
-            return rotation(body.body, buffer)
-        case Seq():
-            using = [child for child in body.body if phases(child, buffer)]
-            return rotation(using[0], buffer) if len(using) == 1 else None
-        case If():
-            return rotation(body.then, buffer) if body.orelse is None else None
-    return None
-
-
-def _indexed(body: Stmt, buffer: Buffer, ring: Buffer, copy: Expr | None) -> Stmt:
-    lead = () if copy is None else (Range(copy, Const(1)),)
-
+def _indexed(body: Stmt, buffer: Buffer, ring: Buffer, copy: Expr) -> Stmt:
     def change(node: Node) -> Node | None:
         match node:
             case Region() if node.buffer is buffer:
-                return Region(ring, (*lead, *node.ranges))
-            case Operand() if node.region.buffer is ring and lead:
+                return Region(ring, (Range(copy, Const(1)), *node.ranges))
+            case Operand() if node.region.buffer is ring:
                 return Operand(node.region, tuple(None if axis is None else axis + 1 for axis in node.axes))
+            case Load() if node.buffer is buffer:
+                return Load(ring, (copy, *node.indices))
+            case Store() if node.buffer is buffer:
+                return Store(ring, (copy, *node.indices), node.value)
         return None
 
     return transform(body, change)

@@ -110,7 +110,7 @@ class ScheduledStage:
         self._perform("compute_inline")
 
     def compute_whole(self, axis: Axis) -> None:
-        """Computes an axis of the tensor from end to end, even where less is read, so that all tiles along it are full."""
+        """Computes an axis of the tensor from end to end, even where less is read: all tiles along it are full."""
         self._perform("compute_whole", axis)
 
     def set_scope(self, scope: str) -> None:

@@ -92,11 +92,11 @@ class Vdla:
         return Vdla(config if isinstance(config, Config) else load_config(config))
 
     def __getattr__(self, name: str) -> t.TensorIntrinsic:
-        if name == gemm_name(self.config):
-            return self.gemm
-        if name.startswith("gemm"):
+        if not name.startswith("gemm"):
+            raise AttributeError(f"the accelerator has no {name!r}")
+        if name != gemm_name(self.config):
             raise AttributeError(f"this machine has no {name}; its array is {gemm_name(self.config)}")
-        raise AttributeError(f"the accelerator has no {name!r}")
+        return self.gemm
 
     def __repr__(self) -> str:
         return f"Vdla({self.config!r})"

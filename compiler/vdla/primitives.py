@@ -135,5 +135,4 @@ def _rne(value: NDArray[np.int64], shift: NDArray[np.int64]) -> NDArray[np.int64
     half = np.left_shift(np.int64(1), np.maximum(shift - 1, 0))
     rest = value - (below << shift)
     up = (shift > 0) & ((rest > half) | ((rest == half) & (below & 1 == 1)))
-    # 2**63 does not fit int64, but then no product, at most 2**62, rounds to anything but 0.
-    return np.where(shift == 63, 0, below + up)
+    return np.where(up, below + 1, below)

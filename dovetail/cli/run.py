@@ -38,8 +38,8 @@ def run(
     verbose: options.Verbose = False,
 ) -> None:
     """Run a workload and compare its output with a reference; 0 only when they are equal."""
-    from dovetail.isa.config import load_config
     from dovetail.cpu_job import CPU, run_on_cpu
+    from dovetail.isa.config import load_config
     from dovetail.job import prepare_job, run_job
     from dovetail.stages import show_stage
 

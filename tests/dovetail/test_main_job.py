@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dovetail.compiler.handmade import resident_gemm_program
 from dovetail.isa.config import load_config
 from dovetail.isa.registers import Activity
 from dovetail.job import prepare_job, run_job
 from dovetail.sim.rtl.build import build
 from dovetail.sim.rtl.client import Settings, Simulator
 from dovetail.sim.rtl.machine import run_program
+from tests.models.resident_gemm import resident_gemm
 
 pytestmark = pytest.mark.rtl
 
@@ -32,7 +32,7 @@ def test_c2_is_exact_and_keeps_the_array_92_percent_busy() -> None:
 
 
 def test_resident_data_keeps_the_array_99_percent_busy_from_first_to_last_product() -> None:
-    job = resident_gemm_program(DEFAULT)
+    job = resident_gemm(DEFAULT)
     words = job.program.encode()
     with Simulator(build(DEFAULT), DEFAULT, memory_bytes=2 << 20, settings=Settings(timeline=True)) as machine:
         for segment in job.program.segments:

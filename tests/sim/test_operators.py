@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dovetail.compiler.handmade.layout import pack_activations, pack_params, pack_weights, unpack_activations
 from dovetail.isa.builder import ProgramBuilder
 from dovetail.isa.config import Config, load_config
 from dovetail.isa.instructions import AluOp, AluSource, Buffer, Format, MicroOp, Unit
 from dovetail.isa.verify import verify
 from dovetail.reference import requantise
 from dovetail.sim.functional import FunctionalSimulator
+from tests.models.packing import pack_activations, pack_params, pack_weights, unpack_activations
 
 Tensor = NDArray[np.int8]
 Records = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dovetail as t
@@ -25,6 +25,7 @@ def histogram(extent: int) -> tuple[Tensor, Tensor]:
     kind=st.sampled_from(["serial", "vectorize", "unroll", "parallel"]),
     fuse=st.booleans(),
 )
+@settings(deadline=None)
 def test_every_iteration_runs_once(
     extent: int, factors: list[tuple[int, int, bool]], order: object, kind: str, fuse: bool
 ) -> None:

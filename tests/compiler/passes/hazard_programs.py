@@ -99,15 +99,14 @@ class _Grower:
     def body(self, depth: int, loops: list[Var], known: list[Buffer]) -> Stmt:
         """Of a loop or condition: buffers that are filled anew here may have several copies."""
         own = [self.buffer(3) for _ in range(self.number(0 if known else 1, 1))]
-        source = element(self.dram[0], self.thread)
-        filled: list[Stmt] = [
-            Copy(element(buffer), source)
-            if self.draw(st.booleans())
-            else invoke("fill", Unit.COMPUTE, [element(buffer)], [])
-            for buffer in own
-        ]
         inner = [self.statement(depth, loops, known + own) for _ in range(self.number(1, 3))]
-        return seq(*filled, *inner)
+        return seq(*map(self.fill, own), *inner)
+
+    def fill(self, buffer: Buffer) -> Stmt:
+        """All of `buffer` is written, so that what it held does not matter."""
+        if self.draw(st.booleans()):
+            return Copy(element(buffer), element(self.dram[0], self.thread))
+        return invoke("fill", Unit.COMPUTE, [element(buffer)], [])
 
 
 @st.composite
@@ -118,7 +117,7 @@ def hazards(draw: st.DrawFn) -> Program:
     thread = Var("thread")
     grower = _Grower(draw, (dram[0], dram[1], dram[2]), thread)
     lasting = [grower.buffer(1) for _ in range(draw(st.integers(0, 1)))]
-    body = grower.body(draw(st.integers(0, MAX_DEPTH)), [], lasting)
+    body = seq(*map(grower.fill, lasting), grower.body(draw(st.integers(0, MAX_DEPTH)), [], lasting))
     for buffer in grower.made:
         body = Allocate(buffer, body)
     kind = LoopKind.VTHREAD if threads > 1 else LoopKind.SERIAL

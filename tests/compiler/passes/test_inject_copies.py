@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
 from dovetail.compiler import te as t
 from dovetail.compiler.lower import lower
 from dovetail.compiler.passes.errors import MappingError
@@ -19,8 +22,6 @@ from dovetail.compiler.tir.structure import walk
 from dovetail.compiler.tir.verifier import check
 from dovetail.compiler.vdla import ACC_BUFFER, INP_BUFFER, Vdla
 from dovetail.isa.config import load_config
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 Array = np.ndarray[Any, Any]
 Golden = Callable[[object, str], None]
@@ -53,15 +54,13 @@ def test_listing_2(golden: Golden) -> None:
     vdla = Vdla(load_config("batch8"))
     a, b = (t.placeholder((1024, 1024), "int8", name=name) for name in "AB")
     k = t.reduce_axis((0, 1024), name="k")
-    c = t.compute(
-        (1024, 1024), lambda y, x: t.sum(a[k, y].astype("int32") * b[k, x].astype("int32"), axis=k), name="C"
-    )
+    c = t.compute((1024, 1024), lambda y, x: t.sum(a[k, y].astype("int32") * b[k, x].astype("int32"), axis=k), name="C")
     s = t.create_schedule(c)
     y, x = s[c].op.axis
-    yo, xo, ko, yi, xi, ki = s[c].tile(y, x, k, 8, 8, 8)
+    _, _, ko, yi, *_ = s[c].tile(y, x, k, 8, 8, 8)
     cl = s.cache_write(c, vdla.acc_buffer)
     out_y, out_x = s[c].op.axis
-    yo_out, xo_out, *_ = s[c].tile(out_y, out_x, 8, 8)
+    _, xo_out, *_ = s[c].tile(out_y, out_x, 8, 8)
     s[cl].compute_at(s[c], xo_out)
     for tensor in (a, b):
         s[s.cache_read(tensor, vdla.inp_buffer, [cl])].compute_at(s[cl], ko)
@@ -172,7 +171,11 @@ HERE = Load(SRC, (i,))
 @pytest.mark.parametrize(
     ("dst", "value", "message"),
     [
-        (DST, HERE + HERE, r"compute dst: src\[i\] \+ src\[i\] cannot be put into inp_buffer.* compute it in acc_buffer"),
+        (
+            DST,
+            HERE + HERE,
+            r"compute dst: src\[i\] \+ src\[i\] cannot be put into inp_buffer.* compute it in acc_buffer",
+        ),
         (DST, Const(0, "int8"), "compute dst: 0 cannot be put into inp_buffer"),
         (DST, Select(i < 4, HERE, Const(0, "int8"), True), r"i < 4 is not the same as src\[i\] being inside of src"),
         (SRC, Load(DST, (i,)), r"dst\[i\] lies in inp_buffer; only acc_buffer can be stored"),

@@ -17,6 +17,7 @@ from dovetail.compiler.tir.stmt import (
     Buffer,
     Copy,
     For,
+    If,
     Invoke,
     LoopKind,
     Operand,
@@ -126,9 +127,18 @@ class _Grower:
                 inner.append(self.loop(depth - 1, loops, known, acc))
             elif acc is not None:
                 inner.append(self.work(acc, known))
-        if acc is not None and self.draw(st.booleans()):
-            inner.insert(self.number(0, len(inner)), self.work(acc, known))
-        return seq(*before, *inner, *after)
+        if acc is not None:
+            for _ in range(self.number(0, 2)):
+                extra = self.store(acc, loops) if self.number(0, 2) == 0 else self.work(acc, known)
+                inner.insert(self.number(0, len(inner)), extra)
+        return seq(*before, *(self.perhaps(stmt, loops) for stmt in inner), *after)
+
+    def perhaps(self, stmt: Stmt, loops: list[Var]) -> Stmt:
+        """`stmt`, or something in its place in some iterations only."""
+        if not loops or self.number(0, 4):
+            return stmt
+        condition = self.draw(st.sampled_from(loops)) < self.number(0, 2)
+        return If(condition, stmt)
 
     def work(self, acc: Buffer, known: list[Buffer]) -> Stmt:
         used = self.draw(st.lists(st.sampled_from(known), unique=True, max_size=2)) if known else []
@@ -138,7 +148,7 @@ class _Grower:
         var = Var(f"i{len(loops)}")
         extent: Expr = Const(self.number(1, 4))
         if loops and self.number(0, 3) == 0:
-            extent = minimum(2, 3 - loops[-1])
+            extent = minimum(2, self.number(1, 3) - loops[-1])
         return For(var, extent, self.body(depth, [*loops, var], inputs, acc))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.compiler.lower.lowering import lower as lower_schedule
-from dovetail.compiler.pipeline import accelerator_stages, cpu_stages, run_all, run_stages
+from dovetail.compiler.pipeline import accelerator_stages, cpu_stages, generic_stages, run_all, run_stages
 from dovetail.compiler.tir.stmt import Program
 from dovetail.compiler.tir.structure import allocated
 from dovetail.compiler.vdla import ON_CHIP
@@ -26,7 +26,7 @@ SHOWN = "copies"
 
 
 def lower(schedule: Schedule, args: Sequence[Tensor], *, name: str = "main") -> Program:
-    """The simplified loop program of a schedule; `print` shows it.
+    """The simplified loop program of a schedule, with barriers among threads; `print` shows it.
 
     Parameters
     ----------
@@ -37,11 +37,15 @@ def lower(schedule: Schedule, args: Sequence[Tensor], *, name: str = "main") -> 
     ------
     LoweringError, TensorizeError:
         See `compiler.lower.lowering.lower`.
+    BarrierError:
+        Threads would need a barrier that not all of them reach.
+    MappingError:
+        A memory on the accelerator is filled in a way that it cannot be.
     """
     program = lower_schedule(schedule, args, name)
     if uses_accelerator(program):
         return next(shown for stage, shown in run_stages(program, accelerator_stages()) if stage == SHOWN)
-    return next(shown for _, shown in run_stages(program, cpu_stages()))
+    return run_all(program, generic_stages())
 
 
 def uses_accelerator(program: Program) -> bool:

@@ -1,4 +1,4 @@
-"""Tensors as the machine wants them in DRAM, and back."""
+"""Tensors as the machine wants them in DRAM, and back, written without the compiler."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.isa.config import PARAM_RECORD_BYTES, Config
-
-from .layer import blocks
 
 PARAM_RECORD = np.dtype(
     {
@@ -17,6 +15,10 @@ PARAM_RECORD = np.dtype(
         "itemsize": PARAM_RECORD_BYTES,
     }
 )
+
+
+def blocks(total: int, block: int) -> int:
+    return -(-total // block)
 
 
 def pack_activations(tensor: NDArray[np.int8], batch: int, block: int) -> NDArray[np.int8]:
