@@ -57,9 +57,8 @@ def run_stages(program: Program, stages: Stages) -> Iterator[tuple[str, Program]
 
 def run_all(program: Program, stages: Stages) -> Program:
     """The program after the last stage."""
-    for _, program in run_stages(program, stages):  # noqa: B007  (the last one is wanted)
-        pass
-    return program
+    *_, (_, last) = [("", program), *run_stages(program, stages)]
+    return last
 
 
 def cpu_passes() -> tuple[Pass, ...]:

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Config": ("dovetail.isa.config", "Config"),
     "Job": ("dovetail.job", "Job"),
+    "Primitive": ("dovetail.compiler.tir.stmt", "Primitive"),
     "Program": ("dovetail.isa.program", "Program"),
     "Result": ("dovetail.job", "Result"),
     "build": ("dovetail.building", "build"),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dovetail.compiler.codegen.llvm.arguments import Arguments
 from dovetail.compiler.lower.lowering import lower as lower_schedule
 from dovetail.compiler.pipeline import accelerator_stages, cpu_stages, generic_stages, run_all, run_stages
-from dovetail.compiler.tir.stmt import Program
+from dovetail.compiler.tir.stmt import Buffer, Program
 from dovetail.compiler.tir.structure import allocated
-from dovetail.compiler.vdla import ON_CHIP
-from dovetail.target import LlvmTarget, Target, VdlaTarget, resolve
+from dovetail.compiler.vdla import ACC_BUFFER, ON_CHIP
+from dovetail.target import LlvmTarget, Target, TargetError, VdlaTarget, resolve
 
 if TYPE_CHECKING:
     from dovetail.compiler.codegen.vdla.module import VdlaModule
@@ -35,6 +36,8 @@ def lower(schedule: Schedule, args: Sequence[Tensor], *, name: str = "main") -> 
 
     Raises
     ------
+    TypeError:
+        There is no schedule, or one of `args` is no tensor.
     LoweringError, TensorizeError:
         See `compiler.lower.lowering.lower`.
     BarrierError:
@@ -42,7 +45,7 @@ def lower(schedule: Schedule, args: Sequence[Tensor], *, name: str = "main") -> 
     MappingError:
         A memory on the accelerator is filled in a way that it cannot be.
     """
-    program = lower_schedule(schedule, args, name)
+    program = _lowered(schedule, args, name)
     if uses_accelerator(program):
         return next(shown for stage, shown in run_stages(program, accelerator_stages()) if stage == SHOWN)
     return run_all(program, generic_stages())
@@ -50,7 +53,25 @@ def lower(schedule: Schedule, args: Sequence[Tensor], *, name: str = "main") -> 
 
 def uses_accelerator(program: Program) -> bool:
     """Some of its memory is on the accelerator."""
-    return any(buffer.scope in ON_CHIP for buffer in allocated(program.body))
+    return any(_on_accelerator(program))
+
+
+def _on_accelerator(program: Program) -> Iterator[Buffer]:
+    return (buffer for buffer in allocated(program.body) if buffer.scope in ON_CHIP)
+
+
+def _lowered(schedule: Schedule, args: Sequence[Tensor], name: str) -> Program:
+    from dovetail.compiler.te import Schedule, Tensor
+
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"what create_schedule makes is needed, not {type(schedule).__name__}")
+    if not isinstance(args, Sequence):
+        raise TypeError(f"args is the list of tensors that the caller gives and gets, not {type(args).__name__}")
+    for place, arg in enumerate(args, start=1):
+        if not isinstance(arg, Tensor):
+            kind = type(arg).__name__
+            raise TypeError(f"args are the tensors that the caller gives and gets; number {place} is of type {kind}")
+    return lower_schedule(schedule, args, name)
 
 
 def compile_for_accelerator(program: Program, config: Config) -> VdlaModule:
@@ -79,38 +100,61 @@ def build(
     Raises
     ------
     TargetError:
-        There is no such target.
-    LoweringError, TensorizeError, CodegenError:
+        There is no such target, or it does not have the memories that the schedule uses.
+    LoweringError, TensorizeError, BarrierError, MappingError, CodegenError:
         The schedule cannot be lowered, or the program does not fit the target.
     """
     chosen = resolve(target)
-    program = lower_schedule(schedule, args, name)
+    program = _lowered(schedule, args, name)
+    alien = next(_on_accelerator(program), None)
     if isinstance(chosen, LlvmTarget):
+        if alien is not None:
+            raise TargetError(
+                f"{alien.name} lies in {alien.scope}, which the accelerator has and a CPU has not; "
+                f"build for vdla:CONFIG, or leave that scope out"
+            )
         from dovetail.compiler.codegen.llvm.module import compile_program
 
         return compile_program(run_all(program, cpu_stages()), threads=chosen.threads)
-    return AcceleratorFunction(compile_for_accelerator(program, chosen.config), chosen)
+    if alien is None:
+        raise TargetError(
+            f"{program.name} uses no memory of the accelerator, which computes in {ACC_BUFFER}; "
+            f"put stages there with cache_read, cache_write and tensorize, or build for llvm"
+        )
+    return AcceleratorFunction(program, chosen)
 
 
 class AcceleratorFunction:
-    """A program for the accelerator as a function. Each call opens the device and closes it."""
+    """A program for the accelerator as a function. Each call opens the device and closes it.
 
-    def __init__(self, module: VdlaModule, target: VdlaTarget) -> None:
-        self.module, self.target = module, target
+    Attributes
+    ----------
+    module:
+        What was compiled.
+    target:
+        Where it runs.
+    """
+
+    def __init__(self, program: Program, target: VdlaTarget) -> None:
+        self.module: VdlaModule = compile_for_accelerator(program, target.config)
+        self.target = target
+        self._arguments = Arguments(program)
 
     def __call__(self, *arrays: Array) -> None:
-        """Run on row-major arrays.
+        """Run on C-contiguous arrays.
 
         Raises
         ------
-        CodegenError:
-            There are too many or too few, or one has another shape or dtype.
+        ArgumentError:
+            There are too many or too few arrays, one has another dtype or shape, is not contiguous, or shares memory
+            with an output.
         DeviceError:
             See `runtime.open` and `Device.run`.
         """
         from dovetail import runtime
         from dovetail.job import memory_bytes
 
+        self._arguments.bind(arrays)
         segments = self.module.bind(arrays)
         target, program = self.target, self.module.program
         with runtime.open(

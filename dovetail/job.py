@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from dovetail import runtime
 from dovetail.building import compile_for_accelerator
-from dovetail.compiler.codegen.vdla.errors import CodegenError
 from dovetail.compiler.codegen.vdla.module import VdlaModule
+from dovetail.compiler.errors import CompileError
 from dovetail.compiler.lower.lowering import lower
 from dovetail.compiler.ops.conv2d import conv2d, matmul
 from dovetail.compiler.ops.errors import OperatorError
 from dovetail.compiler.ops.operator import Operator, extents
 from dovetail.compiler.ops.shapes import MatmulShape
-from dovetail.compiler.ops.work import Memory as ModelMemory
+from dovetail.compiler.ops.transfers import Memory as ModelMemory
 from dovetail.isa.config import Config, load_config
 from dovetail.isa.instructions import Alu, Gemm
 from dovetail.isa.program import INSTRUCTION_BYTES, Program
@@ -136,7 +136,7 @@ def prepare_job(
     operator = accelerator_operator(workload, config, latency=latency, bytes_per_cycle=bytes_per_cycle)
     try:
         module = compile_for_accelerator(lower(operator.schedule, operator.args, operator.name), config)
-    except CodegenError as error:
+    except CompileError as error:
         raise WorkloadError(f"{workload.name}: {error}") from None
     program = module.program if latency_hiding else serialised(module.program)
     seconds = time.perf_counter() - begin

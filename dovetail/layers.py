@@ -78,14 +78,19 @@ def measure_layers(
     config_name: str,
     device: str = "rtl",
     names: Sequence[str] = tuple(RESNET18),
-    without: bool = True,
+    hiding: tuple[bool, ...] = (True, False),
     seed: int = 0,
     latency: int = 64,
     bytes_per_cycle: int = 16,
     timeout: float | None = None,
     progress: Progress = silent,
 ) -> LayersResult:
-    """Run each layer on one device, with latency hiding and, if `without` is set, without.
+    """Run each layer on one device.
+
+    Parameters
+    ----------
+    hiding:
+        The runs: with latency hiding, without, or both. The first are `LayersResult.layers`.
 
     Raises
     ------
@@ -106,9 +111,9 @@ def measure_layers(
                 seed=seed,
             )
 
-    results: dict[bool, tuple[Result, ...]] = {False: ()}
-    for hiding in (True, False) if without else (True,):
-        prepared = list(jobs(hiding))
+    runs: list[tuple[Result, ...]] = []
+    for latency_hiding in hiding:
+        prepared = list(jobs(latency_hiding))
         with runtime.open(
             device,
             config=config,
@@ -118,8 +123,10 @@ def measure_layers(
             timeout=timeout,
             progress=progress,
         ) as opened:
-            results[hiding] = tuple(
-                run_job_on(opened, job, device, latency=latency, bytes_per_cycle=bytes_per_cycle, progress=progress)
-                for job in prepared
+            runs.append(
+                tuple(
+                    run_job_on(opened, job, device, latency=latency, bytes_per_cycle=bytes_per_cycle, progress=progress)
+                    for job in prepared
+                )
             )
-    return LayersResult(config=config, layers=results[True], without_latency_hiding=results[False])
+    return LayersResult(config=config, layers=runs[0], without_latency_hiding=runs[1] if len(runs) > 1 else ())

@@ -37,7 +37,7 @@ def require_packages() -> None:
         try:
             import_module(package)
         except ImportError:
-            raise PackageMissing(f"{package} is needed to compare with: pip install 'dovetail[models]'") from None
+            raise PackageMissing(f"{package} is needed to compare with: pip install 'dovetail[bench]'") from None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def require_plot_file(path: str | Path) -> None:
     try:
         import matplotlib  # noqa: F401  (what it needs is looked for before long work, not after)
     except ImportError:
-        raise OutputError(f"{path}: plots need matplotlib: pip install 'dovetail[plot]'") from None
+        raise OutputError(f"{path}: plots need matplotlib: pip install 'dovetail[bench]'") from None
 
 
 def plot_roofline(found: LayersResult, path: str | Path, *, bytes_per_cycle: int) -> None:

@@ -52,10 +52,9 @@ def show_stage(
         return str(schedule)
     if stage in shown:
         return shown[stage]()
-    program = lower(schedule, args, "main")
-    if stage == LOWERED:
-        return str(program)
-    for name, program in run_stages(program, stages):  # noqa: B020  (each stage begins with the last one's program)
-        if name == stage:
-            return str(program)
-    return disassemble(compile_program(program, config).program)
+    programs = {LOWERED: lower(schedule, args, "main")}
+    programs |= run_stages(programs[LOWERED], stages)
+    if stage in programs:
+        return str(programs[stage])
+    *_, last = programs.values()
+    return disassemble(compile_program(last, config).program)

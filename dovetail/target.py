@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dovetail.isa.config import Config, load_config
+from dovetail.runtime import DEVICES
 
 if TYPE_CHECKING:
     from dovetail.compiler.vdla import Vdla
@@ -70,9 +71,11 @@ def vdla(config: str | Config = "default", device: str = "fsim", **memory: int) 
 
     Raises
     ------
-    ConfigError:
-        There is no such configuration.
+    TargetError, ConfigError:
+        There is no such device or configuration.
     """
+    if device not in DEVICES:
+        raise TargetError(f"no device {device!r}; use one of {', '.join(DEVICES)}")
     return VdlaTarget(config if isinstance(config, Config) else load_config(config), device, **memory)
 
 
@@ -84,15 +87,15 @@ def resolve(target: str | Target) -> Target:
     TargetError, ConfigError:
         There is none of that name.
     """
-    if not isinstance(target, str):
+    if isinstance(target, Target):
         return target
+    if not isinstance(target, str):
+        raise TargetError(f"a target is a name or what dovetail.target makes, not {target!r}")
     if target in CPU_NAMES:
         return LlvmTarget()
     kind, _, config = target.partition(":")
     if kind == "vdla":
         return vdla(config or "default")
-    from dovetail.runtime import DEVICES
-
     if target in DEVICES:
         return vdla(device=target)
     known = ", ".join([*CPU_NAMES, "vdla:CONFIG", *DEVICES])

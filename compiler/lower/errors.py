@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dovetail.compiler.errors import CompileError
 
-class LoweringError(ValueError):
+
+class LoweringError(CompileError):
     """A schedule that no loop program can follow."""
 
 

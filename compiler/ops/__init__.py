@@ -10,7 +10,7 @@ from .operator import Operator
 from .pool2d import avg_pool2d, max_pool2d
 from .shapes import Conv2dShape, MatmulShape, Pool2dShape
 from .tiled import TileKnobs
-from .work import Memory
+from .transfers import Memory
 
 __all__ = [
     "Conv2dKnobs",

@@ -13,9 +13,10 @@ from .estimate import estimate
 from .knobs import At, Conv2dKnobs, misfit
 from .model import cycles
 from .space import candidates
-from .work import Memory, Work
+from .transfers import Memory, Transfers
+from .work import Work
 
-FOLLOW = 32
+FOLLOW = 24
 """Schedules that are followed piece by piece, those with the lowest estimates first."""
 
 
@@ -36,7 +37,8 @@ def choose(shape: Blocked, config: Config, memory: Memory) -> Choice:
     OperatorError:
         Not even a single output and a single tap fit.
     """
-    works = [Work(shape, knobs, config, memory) for knobs in candidates(shape, config)]
+    costs = Transfers(shape, config, memory)
+    works = [Work(costs, knobs) for knobs in candidates(shape, config)]
     if not works:
         smallest = Conv2dKnobs(
             rows=1, cols=1, first_rows=1, channels=1, kernel_rows=1, kernel_cols=1, inputs=At.CHUNK, weights=At.CHUNK

@@ -18,7 +18,7 @@ from .model import predict
 from .operator import Arrays, Operator, extents
 from .quantise import INT8
 from .shapes import Conv2dShape, MatmulShape
-from .work import Memory
+from .transfers import Memory
 
 
 def conv2d(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from .knobs import At, Order
 from .timing import ANSWER, ISSUE, START
 from .work import Work
@@ -10,23 +12,26 @@ from .work import Work
 def estimate(work: Work) -> float:
     """Cycles, roughly: good enough to tell which schedules to look at."""
     knobs, memory = work.knobs, work.memory
-    oc_blocks = work.shape.oc_blocks
+    oc_blocks, chunks = work.shape.oc_blocks, len(work.parts)
     copies = [knobs.acc_copies]
     copies += [knobs.inp_copies] if knobs.inputs is not At.IMAGE else []
     copies += [knobs.wgt_copies] if knobs.weights is not At.ROOT else []
+    overlapping = min(copies) * knobs.threads > 1
+    products = sum(prod(part) for part in work.parts)
     total = 0.0
-    for tile, count in work.classes:
+    for tile, count in work.tiles.classes:
+        rows, cols = work.tiles.spans[tile]
         store, loads = work.store(tile), work.loads(tile)
-        array = sum(work.array(tile, chunk) + ISSUE for chunk in range(work.chunks)) * oc_blocks
+        array = (rows.size * cols.size * products + ISSUE * chunks) * oc_blocks
         storing = oc_blocks * (store.unit + _param_waits(work, store.tail))
-        phases = [array, loads.unit, loads.bus + store.bus * oc_blocks, storing]
-        total += count * (max(phases) if min(copies) * knobs.threads > 1 else sum(phases))
-    last = work.store(len(work.tiles) - 1)
+        phases = (array, loads.unit, loads.bus + store.bus * oc_blocks, storing)
+        total += count * (max(phases) if overlapping else sum(phases))
+    last = work.store(len(work.tiles.spans) - 1)
     begin = START + memory.latency + work.inputs(0).unit + work.weights().unit
     return begin + total * work.images + last.unit + last.tail + memory.latency + ANSWER
 
 
 def _param_waits(work: Work, tail: float) -> float:
     """Cycles for which the store unit only waits, for the end of a store and for the next one's parameters."""
-    other = work.knobs.order is Order.TILE and (work.shape.oc_blocks > 1 or len(work.tiles) == 1)
-    return tail + work.param.bus + 2 * (work.memory.latency + ANSWER) if other else 0.0
+    other = work.knobs.order is Order.TILE and (work.shape.oc_blocks > 1 or len(work.tiles.spans) == 1)
+    return tail + work.costs.param.bus + 2 * (work.memory.latency + ANSWER) if other else 0.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .timing import ANSWER, ISSUE, QUEUE, START, TOKEN
-from .work import Transfer, Work
+from .transfers import Transfer
+from .work import Work
 
 FAIR_SHARE = 0.5
 """Of the memory's bandwidth, what loads and stores have each when both want more."""
@@ -31,23 +32,25 @@ class Machine:
 
     Parameters
     ----------
-    whole:
-        About how many cycles all takes: how busy loads keep the memory follows from it.
+    reading:
+        The share of time in which loads keep the memory busy, by which stores are slowed down.
 
     Attributes
     ----------
     loaded, computed, answered:
         When the last load, GEMM and store were complete.
+    reading:
+        Cycles that loads took.
     """
 
-    def __init__(self, work: Work, whole: float) -> None:
+    def __init__(self, work: Work, reading: float) -> None:
         self.work = work
-        self.loaded = self.computed = self.answered = 0.0
+        self.loaded = self.computed = self.answered = self.reading = 0.0
         self._asked, self._drained = float(START), 0.0
         self._gemms: list[float] = []
         self._stores: list[tuple[float, float, float]] = []
         self._passed = 0
-        self._reading = min(1.0, work.read / max(whole - work.written, work.read, 1.0))
+        self._reading = reading
 
     def load(self, transfer: Transfer, free: float) -> None:
         """Load a piece, when a copy is `free` and fetch, which works in order, has got so far."""
@@ -59,6 +62,7 @@ class Machine:
         self._asked = max(self._asked + ISSUE, free + TOKEN if free else 0.0)
         begin = max(self._asked + self.work.memory.latency, self.loaded)
         self.loaded = max(begin + transfer.unit, self._shared(begin, transfer.bus))
+        self.reading += self.loaded - begin
 
     def gemm(self, length: float, free: float) -> None:
         """Multiply for `length` cycles, when all loads are done and the accumulators are `free`."""
@@ -68,8 +72,8 @@ class Machine:
 
     def param(self) -> None:
         """Read the requantisation of another block, when all stores are answered."""
-        queue = QUEUE * self._reading / self.work.bandwidth
-        self._drained = max(self._drained, self.answered) + self._turnaround + self.work.param.bus + queue
+        queue = QUEUE * self._reading * self.work.ahead
+        self._drained = max(self._drained, self.answered) + self._turnaround + self.work.costs.param.bus + queue
 
     def store(self, transfer: Transfer) -> None:
         """Store the sums of the last GEMM."""

@@ -14,33 +14,50 @@ from .blocked import Blocked
 from .estimate import estimate
 from .knobs import At, Conv2dKnobs, Order
 from .machine import Machine, Ring
-from .work import Memory, Work
+from .transfers import Memory, Transfers
+from .work import Work
 
-FOLLOWED = 1500
-"""Pieces that are followed one by one; where there are more, the rest goes at the same pace."""
+FOLLOWED = 800
+"""Pieces that are followed one by one; where there are more, the rest goes at the pace of the later half of these."""
+
+
+PASSES = 2
+"""How often all is followed, each time with the memory as busy with loads as the time before."""
 
 
 def predict(shape: Blocked, knobs: Conv2dKnobs, config: Config, memory: Memory | None = None) -> float:
     """Cycles that the model expects of a schedule."""
-    return cycles(Work(shape, knobs, config, memory or Memory()))
+    return cycles(Work(Transfers(shape, config, memory or Memory()), knobs))
 
 
 def cycles(work: Work) -> float:
     """Cycles, piece by piece."""
     whole = max(estimate(work), work.read + work.written)
-    followed, end = _follow(work, Machine(work, whole))
-    return end if followed == work.pieces else max(end * work.pieces / followed, whole)
+    reading = work.read / whole
+    for _ in range(PASSES):
+        machine = Machine(work, reading)
+        ends = _follow(work, machine)
+        reading = min(1.0, machine.reading / ends[-1])
+    steps = work.pieces // len(work.parts)
+    if len(ends) == steps:
+        return ends[-1]
+    half = len(ends) // 2
+    pace = (ends[-1] - ends[half]) / (len(ends) - 1 - half)
+    return max(ends[-1] + (steps - len(ends)) * pace, whole)
 
 
-def _follow(work: Work, machine: Machine) -> tuple[int, float]:
-    """How many pieces were followed, and when the last of them was complete."""
+def _follow(work: Work, machine: Machine) -> list[float]:
+    """When each store is complete."""
     knobs, shape, config = work.knobs, work.shape, work.config
     inp, wgt, acc = (Ring(copies * knobs.threads) for copies in (knobs.inp_copies, knobs.wgt_copies, knobs.acc_copies))
     evicting = work.micro_ops > config.uop_depth
     alone = 2 * work.need.kernel > config.uop_depth
-    kernels = work.micro_ops // work.need.kernel
+    kernel, kernels = work.kernel, work.micro_ops // work.need.kernel
+    chunks = range(len(work.parts))
+    enough = max(2, FOLLOWED // len(chunks))
     previous, params, before = (-1, -1, -1), (-1, -1), 0.0
     done = 0
+    ends: list[float] = []
     if knobs.weights is At.ROOT:
         machine.load(work.weights(), 0.0)
     for image, tile, block in _steps(work):
@@ -51,13 +68,13 @@ def _follow(work: Work, machine: Machine) -> tuple[int, float]:
             machine.load(work.weights(), wgt.next())
         previous = (image, tile, block)
         free = acc.next()
-        for chunk in range(work.chunks):
+        for chunk in chunks:
             if knobs.inputs is At.CHUNK:
                 machine.load(work.inputs(tile, chunk), inp.next())
             if knobs.weights is At.CHUNK:
                 machine.load(work.weights(chunk), wgt.next())
             if evicting or done < kernels:
-                machine.load(work.kernel, (machine.computed if alone else before) if evicting else 0.0)
+                machine.load(kernel, (machine.computed if alone else before) if evicting else 0.0)
             before = machine.computed
             machine.gemm(work.array(tile, chunk), free)
             wgt.release(machine.computed)
@@ -68,14 +85,15 @@ def _follow(work: Work, machine: Machine) -> tuple[int, float]:
             machine.param()
         machine.store(work.store(tile))
         acc.release(machine.answered)
-        if done >= FOLLOWED:
+        ends.append(machine.answered)
+        if len(ends) >= enough:
             break
-    return done, machine.answered
+    return ends
 
 
 def _steps(work: Work) -> Iterator[tuple[int, int, int]]:
     """Image, tile and block of output channels, in order."""
-    tiles, oc_blocks = range(len(work.tiles)), range(work.shape.oc_blocks)
+    tiles, oc_blocks = range(len(work.tiles.spans)), range(work.shape.oc_blocks)
     for image in range(work.images):
         if work.knobs.order is Order.TILE:
             yield from ((image, tile, block) for tile in tiles for block in oc_blocks)

@@ -41,8 +41,8 @@ def requantise(
     """int8 from a sum, by the arithmetic of the accelerator's `STORE`.
 
     ``v = saturate32(acc + bias)``, ``q = saturate32(rne(v * multiplier, shift))``, and the result is ``rne(q + r,
-    fraction) + zero_point`` within `bounds`, where ``r`` is the residual and ``rne(a, s)`` is ``a / 2**s`` rounded to the
-    nearest, ties to even. Terms that are left out are not in the expression.
+    fraction) + zero_point`` within `bounds`, where ``r`` is the residual and ``rne(a, s)`` is ``a / 2**s`` rounded to
+    the nearest, ties to even. Terms that are left out are not in the expression.
 
     Parameters
     ----------

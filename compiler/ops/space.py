@@ -23,7 +23,7 @@ PLACES = (
     (Order.BLOCK, At.CHUNK, At.BLOCK),
 )
 """Outer loop, and where inputs and weights are loaded."""
-COPIES = ((1, 1, 1), (2, 1, 2), (1, 2, 2), (2, 2, 2), (1, 4, 4), (2, 4, 4), (2, 8, 4))
+COPIES = ((1, 1, 1), (2, 1, 2), (2, 1, 4), (1, 2, 2), (2, 2, 2), (1, 4, 4), (2, 4, 4), (2, 8, 4))
 """Copies of inp, wgt and acc."""
 FIRST_SHARES = (1, 2, 3, 4, 8)
 """The first tile has the rows of the others divided by one of these."""

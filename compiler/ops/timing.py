@@ -12,5 +12,5 @@ ANSWER = 14
 """Cycles of a write or a parameter read beside the memory's latency and the data."""
 BURST = 8
 """Cycles from a burst's last data to the next one's request, when all that may be are in flight."""
-QUEUE = 512
-"""Bytes of loads that a read of parameters waits for, if they keep the memory busy."""
+QUEUE = 0.4
+"""Of the data that loads ask for at once, the share that a read of parameters waits for while they do."""

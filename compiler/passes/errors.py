@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dovetail.compiler.errors import CompileError
 
-class MappingError(ValueError):
+
+class MappingError(CompileError):
     """A loop nest that the machine cannot execute. One line: which nest, which expression, why, and the way out."""

@@ -46,21 +46,30 @@ class _Edge:
     label: object
 
     @property
-    def _via(self) -> Unit:
-        return Unit.COMPUTE if {self.giver, self.taker} == _ENDS else self.taker
+    def hops(self) -> bool:
+        return {self.giver, self.taker} == _ENDS
 
     def push(self) -> Stmt:
-        return Push(self.giver, self._via, (self.label,))
+        return Push(self.giver, Unit.COMPUTE if self.hops else self.taker, (self.label,))
 
     def pop(self) -> Stmt:
-        if self._via is self.taker:
-            return self.drain()
-        onward = (("onward", self.label),)
-        return seq(self.drain(), Push(self._via, self.taker, onward), Pop(self.taker, self._via, onward))
+        return seq(self._take(), self._pass_on(), self._take_onward()) if self.hops else self._take()
 
-    def drain(self) -> Stmt:
-        """Take a token that nobody waits for any more."""
-        return Pop(self._via, self.giver, (self.label,))
+    def credits(self, count: int) -> tuple[list[Stmt], list[Stmt]]:
+        """Tokens that are there from the start, and what takes as many in the end."""
+        # Compute passes a token on when its own iteration begins. The taker runs ahead of that by those handed to it.
+        handed = count // 2 if self.hops else 0
+        lead = [self.push()] * (count - handed) + [self._pass_on()] * handed
+        return lead, [self._take()] * (count - handed) + [self._take_onward()] * handed
+
+    def _take(self) -> Stmt:
+        return Pop(Unit.COMPUTE if self.hops else self.taker, self.giver, (self.label,))
+
+    def _pass_on(self) -> Stmt:
+        return Push(Unit.COMPUTE, self.taker, (("onward", self.label),))
+
+    def _take_onward(self) -> Stmt:
+        return Pop(self.taker, Unit.COMPUTE, (("onward", self.label),))
 
 
 class _Inserter:
@@ -82,8 +91,12 @@ class _Inserter:
         outside, self.credits = self.credits, []
         inner = self.sequence(parts(stmt), carried)
         given, self.credits = self.credits, outside
-        lead = [edge.push() for edge, credit in given for _ in range(credit)]
-        trail = [edge.drain() for edge, credit in given for _ in range(credit)]
+        lead: list[Stmt] = []
+        trail: list[Stmt] = []
+        for edge, count in given:
+            first, last = edge.credits(count)
+            lead += first
+            trail += last
         return seq(*lead, inner, *trail)
 
     def sequence(self, children: Sequence[Stmt], carried: Iterable[_Edge]) -> Stmt:

@@ -37,8 +37,8 @@ def _ring(allocate: Allocate) -> Stmt:
         return replace_buffers(allocate, {buffer: single})
     copies = buffer.copies
     ring = replace(buffer, shape=(Const(copies), *buffer.shape))
-    number: Expr = Const(0)
-    for loop in turns.loops:
+    number: Expr = turns.loops[0].var
+    for loop in turns.loops[1:]:
         number = number * loop.extent + loop.var
     return Allocate(ring, _indexed(allocate.body, buffer, ring, number % copies))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
+from dovetail.compiler.errors import CompileError
 from dovetail.compiler.tir.expr import Binary, Const, Expr, Load, Var
 from dovetail.compiler.tir.stmt import (
     SHARED,
@@ -23,7 +24,7 @@ from dovetail.compiler.tir.stmt import (
 from dovetail.compiler.tir.structure import Rewriter, free_vars, reads, walk, writes
 
 
-class BarrierError(ValueError):
+class BarrierError(CompileError):
     """Threads would need a barrier that not all of them reach."""
 
 

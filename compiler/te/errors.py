@@ -3,10 +3,12 @@ out."""
 
 from __future__ import annotations
 
+from dovetail.compiler.errors import CompileError
+
 from .caller import user_location
 
 
-class LanguageError(ValueError):
+class LanguageError(CompileError):
     """A tensor expression that has no meaning.
 
     Attributes
@@ -20,7 +22,7 @@ class LanguageError(ValueError):
         super().__init__(f"{self.where}: {what}" if self.where else what)
 
 
-class ScheduleError(ValueError):
+class ScheduleError(CompileError):
     """A step that a schedule cannot take; it leaves the schedule as it was.
 
     Attributes

@@ -292,9 +292,7 @@ class _Interpreter:
                 raise InterpreterError(f"{stmt}: operands go through different axes: {', '.join(map(str, leading))}")
 
             def at(arrays: list[Array], first: int, point: tuple[int, ...]) -> tuple[Array, ...]:
-                return tuple(
-                    array[point] if leading[first + place] else array for place, array in enumerate(arrays)
-                )
+                return tuple(array[point] if leading[first + place] else array for place, array in enumerate(arrays))
 
             for point in np.ndindex(points):
                 stmt.primitive.semantics(at(written, 0, point), at(read, len(written), point))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from .affine import Affine, affine, is_index
 from .arith import round_shift
-from .dtypes import is_float, is_integer, limits, scalar_of
+from .dtypes import bits_of, is_float, is_integer, limits, scalar_of
 from .expr import Binary, Broadcast, Cast, Const, Expr, Math, Op, Ramp, Select, Var
 
 Bound = int | float
@@ -114,6 +114,12 @@ def _data(expr: Expr, bounds: Bounds) -> Interval:
     match expr:
         case Const(value):
             return int(value), int(value)
+        case Binary(Op.SHL | Op.SHR as op, a, b):
+            least, most = interval(b, bounds)
+            if least != most:
+                return everything
+            scale = 2 ** (int(least) % bits_of(expr.dtype))
+            return _combined(Op.MUL if op is Op.SHL else Op.FLOORDIV, interval(a, bounds), (scale, scale))
         case Binary(op, a, b):
             return _combined(op, interval(a, bounds), interval(b, bounds), everything)
         case Cast(_, a) if is_integer(a.dtype) or scalar_of(a.dtype) == "bool":
@@ -131,6 +137,8 @@ def _data(expr: Expr, bounds: Bounds) -> Interval:
             return (0 if low <= 0 <= high else min(abs(low), abs(high))), max(abs(low), abs(high))
         case Math("round_shift", (a, Const(shift))) if shift >= 0:
             low, high = interval(a, bounds)
+            if math.isinf(low) or math.isinf(high):
+                return everything
             return round_shift(int(low), int(shift)), round_shift(int(high), int(shift))
     return everything
 
@@ -155,10 +163,6 @@ def _combined(op: Op, a: Interval, b: Interval, otherwise: Interval = UNKNOWN) -
             if b[0] == b[1] and math.isfinite(a[0]) and math.isfinite(a[1]) and a[0] // b[0] == a[1] // b[0]:
                 return a[0] % b[0], a[1] % b[0]
             return 0, min(b[1] - 1, a[1]) if a[0] >= 0 else b[1] - 1
-        case Op.SHR if b[0] == b[1] and b[0] >= 0:
-            return _quotient(a[0], 2 ** int(b[0])), _quotient(a[1], 2 ** int(b[0]))
-        case Op.SHL if b[0] == b[1] and b[0] >= 0:
-            return a[0] * 2 ** int(b[0]), a[1] * 2 ** int(b[0])
         case Op.AND if a[0] >= 0 and b[0] >= 0:
             return 0, min(a[1], b[1])
     return otherwise

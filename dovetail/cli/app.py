@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,14 +13,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from dovetail import __version__
+from dovetail.files import OutputError
 
 from .asm import asm
 from .bench import bench
-from .console import STATE, complain
+from .console import STATE, complain, show_help_without_command
 from .disasm import disasm
 from .exits import INTERRUPTED, RIGHT, exit_code
 from .run import run
 from .verify import verify
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of writing. All files are written in places that name them, so without a name it was standard output."""
 
 app = typer.Typer(
     name="dovetail",
@@ -41,13 +46,15 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """What every command shares."""
+    show_help_without_command(context)
 
 
 def run_app(arguments: Sequence[str] | None = None) -> int:
@@ -62,13 +69,17 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
     previous = signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="dovetail", standalone_mode=False)
+        sys.stdout.flush()
         return code if isinstance(code, int) else RIGHT
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_standard_output()
         return RIGHT
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
+            _leave_standard_output()
+            error = OutputError(f"standard output: cannot be written: {error.strerror}")
         code = exit_code(error)
         if code is None:
             raise
@@ -76,6 +87,11 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
         return code
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _leave_standard_output() -> None:
+    """Let what is held back go nowhere, so that Python's own attempt at its end does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:

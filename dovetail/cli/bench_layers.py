@@ -22,8 +22,11 @@ def layers(
     config: options.Config = "default",
     latency: options.Latency = options.LATENCY,
     bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
-    no_without: Annotated[
+    only_latency_hiding: Annotated[
         bool, typer.Option("--only-latency-hiding", help="Leave out the runs without latency hiding.")
+    ] = False,
+    no_latency_hiding: Annotated[
+        bool, typer.Option("--no-latency-hiding", help="Leave out the runs with latency hiding.")
     ] = False,
     seed: options.Seed = 0,
     json: options.Json = None,
@@ -42,13 +45,16 @@ def layers(
         require_plot_file(plot)
         if device != "rtl":
             raise typer.BadParameter("--plot needs --device rtl: fsim has no cycles", param_hint="--device")
+    if only_latency_hiding and no_latency_hiding:
+        raise typer.BadParameter("--only-latency-hiding and --no-latency-hiding leave nothing to run")
+    hiding = (True,) if only_latency_hiding else (False,) if no_latency_hiding else (True, False)
     machine = load_config(config)
     with progress("compiling") as say:
         found = measure_layers(
             machine,
             config_name=config,
             device=device,
-            without=not no_without,
+            hiding=hiding,
             seed=seed,
             latency=latency,
             bytes_per_cycle=bytes_per_cycle,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -28,6 +29,14 @@ STATE = State()
 def output() -> Console:
     """Where results go. Without a terminal lines are not cut at the usual 80 columns."""
     return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+
+
+def show_help_without_command(context: typer.Context) -> None:
+    """Print the help of a group of commands that was given none."""
+    if context.invoked_subcommand is None:
+        text = context.get_help()  # with rich at hand it is printed already, and this is empty
+        if text:
+            typer.echo(text)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def exit_code(error: Exception) -> int | None:
 
 
 def _input_errors() -> tuple[type[Exception], ...]:
+    from dovetail.compiler.errors import CompileError
     from dovetail.files import InputError, OutputError
     from dovetail.isa.config import ConfigError
     from dovetail.isa.layout import EncodingError
@@ -33,7 +34,16 @@ def _input_errors() -> tuple[type[Exception], ...]:
     from dovetail.isa.verify import VerificationError
     from dovetail.workload import WorkloadError
 
-    return ConfigError, EncodingError, InputError, OutputError, ProgramError, VerificationError, WorkloadError
+    return (
+        CompileError,
+        ConfigError,
+        EncodingError,
+        InputError,
+        OutputError,
+        ProgramError,
+        VerificationError,
+        WorkloadError,
+    )
 
 
 def _device_errors() -> tuple[type[Exception], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,27 @@ from .console import STATE
 LATENCY = 64
 BYTES_PER_CYCLE = 16
 MAX_SETTING = 65535
+MAX_SEED = (1 << 64) - 1
+MAX_THREADS = 1024
+MAX_SECONDS = 10**7
+MAX_SHOWN = 40
+"""Characters of a wrong number."""
+
+
+def number(kind: type[int] | type[float], low: int, high: int) -> Callable[[str], float]:
+    """A parser of numbers from `low` to `high`, whose message is one line."""
+    what = "a whole number" if kind is int else "a number"
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise typer.BadParameter(f"must be {what} from {low} to {high}, not {str(text)[:MAX_SHOWN]}")
+        return value
+
+    return parse
 
 
 def _set_verbose(value: bool) -> None:
@@ -20,20 +42,34 @@ def _set_verbose(value: bool) -> None:
 
 Config = Annotated[str, typer.Option("--config", help="Preset, or a TOML file.", metavar="NAME|FILE.toml")]
 Latency = Annotated[
-    int, typer.Option("--latency", min=1, max=MAX_SETTING, help="DRAM: cycles until the first data.", metavar="N")
+    int,
+    typer.Option(
+        "--latency", parser=number(int, 1, MAX_SETTING), help="DRAM: cycles until the first data.", metavar="N"
+    ),
 ]
 Bandwidth = Annotated[
     int,
     typer.Option(
-        "--bytes-per-cycle", min=1, max=MAX_SETTING, help="DRAM: bytes a cycle, reads and writes together.", metavar="N"
+        "--bytes-per-cycle",
+        parser=number(int, 1, MAX_SETTING),
+        help="DRAM: bytes a cycle, reads and writes together.",
+        metavar="N",
     ),
 ]
 NoLatencyHiding = Annotated[
     bool, typer.Option("--no-latency-hiding", help="Serialise load, compute and store, for comparison.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the random tensors.", metavar="N")]
+Seed = Annotated[
+    int, typer.Option("--seed", parser=number(int, 0, MAX_SEED), help="Of the random tensors.", metavar="N")
+]
+Threads = Annotated[int, typer.Option("--threads", parser=number(int, 1, MAX_THREADS), help="Of cpu.", metavar="N")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the result here; - is standard output.")]
 Timeline = Annotated[Path | None, typer.Option("--timeline", help="Write a Chrome trace (Perfetto) here; rtl only.")]
 Waves = Annotated[Path | None, typer.Option("--waves", help="Write waveforms (FST) here; rtl only.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds that the run may take.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", parser=number(float, 0, MAX_SECONDS), help="Seconds that the run may take.", metavar="SECONDS"
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", callback=_set_verbose, help="Show tracebacks with errors.")]

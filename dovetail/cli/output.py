@@ -7,16 +7,20 @@ from typing import Any
 
 import typer
 
-from dovetail.files import json_text, require_writable, write_atomically
+from dovetail.files import OutputError, json_text, require_writable, write_atomically
 
 STANDARD_OUTPUT = Path("-")
 
 
 def check_outputs(*paths: Path | None) -> None:
-    """Refuse now what could not be written after the work."""
-    for path in paths:
-        if path is not None and path != STANDARD_OUTPUT:
-            require_writable(path)
+    """Refuse now what could not be written after the work, or would be written over."""
+    named = [path for path in paths if path is not None and path != STANDARD_OUTPUT]
+    for path in named:
+        require_writable(path)
+    places = [path.resolve() for path in named]
+    for place, path in zip(places, named, strict=True):
+        if places.count(place) > 1 and (place.is_file() or not place.exists()):
+            raise OutputError(f"{path}: named for two outputs, of which one would replace the other")
 
 
 def require_device(device: str, *trace_files: Path | None, others: tuple[str, ...] = ()) -> None:

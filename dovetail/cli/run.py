@@ -33,7 +33,7 @@ def run(
         str | None,
         typer.Option("--print", help="Instead of running, show a stage: schedule, lowered, ... asm.", metavar="STAGE"),
     ] = None,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Of cpu.", metavar="N")] = 1,
+    threads: options.Threads = 1,
     timeout: options.Timeout = None,
     verbose: options.Verbose = False,
 ) -> None:

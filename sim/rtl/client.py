@@ -107,7 +107,8 @@ class Simulator:
     memory_bytes:
         Size of the memory, which begins at address 0. Pages that nobody touches cost nothing.
     waves:
-        File for an FST trace; the executable must have been built with waves.
+        File for an FST trace; the executable must have been built with waves. Of a script that is interrupted nothing
+        is left.
 
     Attributes
     ----------
@@ -128,7 +129,7 @@ class Simulator:
     ) -> None:
         if not 0 < memory_bytes <= 1 << DRAM_ADDRESS_BITS:
             raise ConfigError(f"memory_bytes must be between 1 and {1 << DRAM_ADDRESS_BITS}, not {memory_bytes}")
-        self.config = config
+        self.config, self._waves = config, waves
         self._lock = threading.RLock()
         area = max(buffer_depth(config, buffer) * entry_bytes(config, buffer) for buffer in Buffer)
         with contextlib.ExitStack() as cleanup:
@@ -204,7 +205,10 @@ class Simulator:
                 self._send()
                 self._receive(timeout, progress)
             except BaseException:
+                interrupted = self._process.poll() is None
                 self.close()  # a simulation that goes on by itself would overwrite the page
+                if interrupted or self._process.returncode < 0:
+                    self._drop_waves()
                 raise
             return [int(self._control.script[place].value) for place in range(len(steps))]
 
@@ -267,6 +271,11 @@ class Simulator:
             self._require_alive()
             os.ftruncate(self._timeline, 0)
             os.lseek(self._timeline, 0, os.SEEK_SET)
+
+    def _drop_waves(self) -> None:
+        """Remove the file of the waves, whose end was not written, so that nobody can read it."""
+        if self._waves is not None and self._waves.is_file():
+            self._waves.unlink()
 
     def _require_alive(self) -> None:
         """A closed simulator's files may have been given to others."""

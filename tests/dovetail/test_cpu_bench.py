@@ -66,7 +66,7 @@ def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert main(["bench", "cpu"]) == 2
     assert capsys.readouterr().err == (
-        "dovetail: onnxruntime is needed to compare with: pip install 'dovetail[models]'\n"
+        "dovetail: onnxruntime is needed to compare with: pip install 'dovetail[bench]'\n"
     )
 
 

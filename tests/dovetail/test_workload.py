@@ -6,26 +6,30 @@ import numpy as np
 import pytest
 
 from dovetail import reference
-from dovetail.compiler.handmade import Conv2d
-from dovetail.workload import RESNET18, WorkloadError, parse_workload, random_data
+from dovetail.compiler.ops import Conv2dShape, MatmulShape
+from dovetail.workload import RESNET18, Shape, WorkloadError, expected_output, parse_workload, random_data, tensor_bytes
 
 
 def test_layers_by_name_and_by_numbers() -> None:
-    assert parse_workload("C2").layer == Conv2d(h=56, w=56, ic=64, oc=64, k=3, pad=1)
-    assert parse_workload("conv2d:1,224,224,3,64,7,2,3").layer == RESNET18["C1"]
+    assert parse_workload("C2").shape == Conv2dShape(h=56, w=56, ic=64, oc=64, kh=3, kw=3, pads=(1, 1, 1, 1))
+    assert parse_workload("conv2d:1,224,224,3,64,7,2,3").shape == RESNET18["C1"]
+    assert parse_workload("matmul:5,6,7").shape == MatmulShape(m=5, n=6, k=7)
 
 
 def test_resnet_outputs_are_the_input_over_the_stride() -> None:
-    for name, layer in RESNET18.items():
-        assert (layer.out_h, layer.out_w) == (layer.h // layer.stride, layer.w // layer.stride), name
+    for name, shape in RESNET18.items():
+        rows, cols = shape.strides
+        assert (shape.out_h, shape.out_w) == (shape.h // rows, shape.w // cols), name
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("C13", "no workload 'C13'; use C1 to C12, or conv2d:N,H,W,IC,OC,K,S,P"),
+        ("C13", "no workload 'C13'; use C1 to C12, or conv2d:N,H,W,IC,OC,K,S,P or matmul:M,N,K"),
         ("conv2d:1,2", "'conv2d:1,2': conv2d takes 8 whole numbers, conv2d:N,H,W,IC,OC,K,S,P"),
-        ("conv2d:1,8,8,4,4,3,0,1", "'conv2d:1,8,8,4,4,3,0,1': stride must be at least 1, not 0"),
+        ("conv2d:1,8,8,4,4,3,0,1", "'conv2d:1,8,8,4,4,3,0,1': conv2d: stride of rows must be at least 1, not 0"),
+        ("matmul:1,2", "'matmul:1,2': matmul takes 3 whole numbers, matmul:M,N,K"),
+        ("matmul:1,0,2", "'matmul:1,0,2': matmul: n must be at least 1, not 0"),
         ("conv2d:1," + "9" * 5000 + ",8,4,4,3,1,1", "conv2d: H has 5000 digits; the limit is 9"),
     ],
 )
@@ -35,26 +39,34 @@ def test_bad_workloads_are_refused_in_one_line(text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_data_is_reproducible_and_uses_the_range() -> None:
-    layer = Conv2d(h=10, w=10, ic=16, oc=16, k=3, pad=1)
-    data, again = random_data(layer, 3), random_data(layer, 3)
+SHAPES = [Conv2dShape(h=10, w=10, ic=16, oc=16, kh=3, kw=3, pads=(1, 1, 1, 1)), MatmulShape(m=40, n=20, k=100)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: type(shape).__name__)
+def test_data_is_reproducible_and_uses_the_range(shape: Shape) -> None:
+    data, again = random_data(shape, 3), random_data(shape, 3)
     assert all((getattr(data, name) == getattr(again, name)).all() for name in vars(data))
-    assert (random_data(layer, 4).inp != data.inp).any()
-    outputs = reference.requantise(reference.conv2d(data.inp, data.wgt, 1, 1), data.bias, data.multiplier, data.shift)
-    assert 25 < outputs.std() < 70
+    assert (random_data(shape, 4).inp != data.inp).any()
+    assert 25 < expected_output(shape, data).std() < 70
+
+
+def test_each_tensor_is_counted_once() -> None:
+    assert tensor_bytes(RESNET18["C4"]) == 64 * 56 * 56 + 128 * 64 * 3 * 3 + 128 * 28 * 28
+    assert tensor_bytes(MatmulShape(m=2, n=3, k=5)) == 10 + 15 + 6
 
 
 def test_reference_convolution_is_the_definition() -> None:
+    """With everything uneven: groups, strides, padding, dilation, kernel."""
     rng = np.random.default_rng(0)
-    inp, wgt = rng.integers(-128, 128, (2, 3, 6, 5), np.int8), rng.integers(-128, 128, (4, 3, 3, 3), np.int8)
-    sums = reference.conv2d(inp, wgt, 2, 1)
-    assert sums.shape == (2, 4, 3, 3)
+    inp, wgt = rng.integers(-128, 128, (2, 4, 6, 5), np.int8), rng.integers(-128, 128, (6, 2, 3, 2), np.int8)
+    sums = reference.conv2d(inp, wgt, (2, 1), (1, 0, 2, 3), (1, 2), 2)
+    assert sums.shape == (2, 6, 4, 6)
     for n, o, y, x in np.ndindex(sums.shape):
         total = 0
-        for c, ky, kx in np.ndindex(3, 3, 3):
-            row, col = 2 * y + ky - 1, 2 * x + kx - 1
+        for c, ky, kx in np.ndindex(2, 3, 2):
+            row, col = 2 * y + ky - 1, x + 2 * kx
             if 0 <= row < 6 and 0 <= col < 5:
-                total += int(inp[n, c, row, col]) * int(wgt[o, c, ky, kx])
+                total += int(inp[n, 2 * (o // 3) + c, row, col]) * int(wgt[o, c, ky, kx])
         assert sums[n, o, y, x] == total
 
 

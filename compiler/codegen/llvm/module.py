@@ -20,6 +20,9 @@ from .functions import CompiledText, write_module
 from .pool import pool
 from .target import CpuTarget, resolve
 
+MAX_THREADS = 256
+"""More are a mistake: each takes a stack and spins while it waits."""
+
 
 class LlvmModule:
     """A compiled program.
@@ -128,6 +131,6 @@ def compile_program(program: Program, *, target: str | CpuTarget = "host", threa
     CodegenError:
         The program holds something that the CPU does not know, or there is no such target.
     """
-    if threads < 1:
-        raise CodegenError(f"threads is to be 1 or more, not {threads}")
+    if not 1 <= threads <= MAX_THREADS:
+        raise CodegenError(f"threads must be between 1 and {MAX_THREADS}, not {threads}")
     return LlvmModule(vectorize(program), resolve(target), threads)

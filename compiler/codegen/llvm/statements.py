@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dovetail.compiler.tir.dtypes import bits_of
 from dovetail.compiler.tir.expr import Const
-from dovetail.compiler.tir.stmt import Allocate, Buffer, For, If, Invoke, LoopKind, Seq, Stmt, Store
+from dovetail.compiler.tir.stmt import Allocate, Barrier, Buffer, For, If, Invoke, LoopKind, Seq, Stmt, Store
 
 from . import memory
 from .arena import ALIGNMENT, STACK_BUFFER_BYTES, STACK_BYTES
@@ -51,6 +51,11 @@ class Statements:
                 self._allocate(buffer, body)
             case Invoke():
                 write_invoke(self.scope, self.expressions.value, stmt)
+            case Barrier():
+                raise CodegenError(
+                    "threads of a group meet at a barrier, but a CPU executes them one after the other; use parallel "
+                    "instead of bind, and no shared memory"
+                )
             case _:
                 raise CodegenError(f"a {type(stmt).__name__} cannot be compiled for the CPU: {stmt}")
 

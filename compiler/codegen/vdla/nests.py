@@ -182,7 +182,8 @@ def _entry(operand: Operand, invoke: Invoke, placed: Mapping[Buffer, Placed], on
         block = layout.blocks[axis]
         if linear(part.extent) != Linear(block):
             raise CodegenError(
-                f"{invoke.primitive.name}: {part.extent} of axis {axis} of {buffer.name}; an entry holds {block}"
+                f"{invoke.primitive.name}: {part.extent} of axis {axis} of {buffer.name}; an entry holds {block}: "
+                f"use the intrinsics of this machine's configuration"
             )
         begin = linear(part.begin).over(block)
         if begin is None:

@@ -66,7 +66,7 @@ def test_fixed_shapes_and_read_only_outputs():
 def test_what_cannot_be_compiled_is_refused_at_once():
     with pytest.raises(CodegenError, match="no CPU target 'z80'; use one of host, x86-64, aarch64, riscv64"):
         compile_program(scale(), target="z80")
-    with pytest.raises(CodegenError, match="threads is to be 1 or more, not 0"):
+    with pytest.raises(CodegenError, match="threads must be between 1 and 256, not 0"):
         compile_program(scale(), threads=0)
     alone = Program("alone", (), seq(), sizes=(n,))
     with pytest.raises(CodegenError, match="size n of alone is no extent of a parameter, so it cannot be known"):

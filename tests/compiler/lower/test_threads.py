@@ -44,8 +44,8 @@ def test_shared_memory_is_filled_by_all_threads_for_all_threads() -> None:
         == """\
 for thread_group (yo, xo) in cross(2, 2):
     for thread_item (yio, xio) in cross(2, 2):
-        shared AS[1][16], BS[1][16]
         local CL[8][8] = 0
+        shared AS[1][16], BS[1][16]
         for k in range(6):
             for ax1io in range(4):
                 AS[0][yio*8+ax1io*2+xio] = A[k][yo*16+yio*8+ax1io*2+xio]

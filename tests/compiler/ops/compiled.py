@@ -20,7 +20,7 @@ def compiled(operator: Operator, config: Config, base: int = AXI_BOUNDARY_BYTES)
 
 
 def result(operator: Operator, module: VdlaModule, *inputs: NDArray[Any]) -> NDArray[Any]:
-    """The operator's output for `inputs` as the user knows them; the program is verified, and the machine holds noise."""
+    """The operator's output for `inputs` as the user knows them; the machine holds noise before."""
     names = [argument.name for argument in module.arguments if argument not in module.outputs]
     outputs = run(module, dict(zip(names, operator.prepare(inputs), strict=True)))
     return operator.finish(outputs[module.outputs[0].name])

@@ -1,4 +1,4 @@
-"""Convolutions as machine programs: legal, exact against NumPy on many shapes and machines, arranged to feed the array."""
+"""Convolutions as machine programs: legal, exact against NumPy on many shapes and machines, and feeding the array."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_products_are_exact_on_every_preset(preset: str, size: tuple[int, int, i
 
 
 def test_the_array_starts_after_little_of_the_data() -> None:
-    """Before the first GEMM of C2 only a kernel, a few rows of one block of inputs and weights for one tap are loaded."""
+    """Before the first GEMM of C2 a kernel, a few rows of one block of inputs and few weights are loaded, no more."""
     shape = RESNET18["C2"]
     instructions = compiled(conv2d(shape, DEFAULT), DEFAULT).program.instructions
     first = next(place for place, one in enumerate(instructions) if isinstance(one, Gemm))

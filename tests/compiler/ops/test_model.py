@@ -11,7 +11,7 @@ from dovetail.compiler.ops.choose import choose
 from dovetail.compiler.ops.model import predict
 from dovetail.compiler.ops.shapes import Conv2dShape, MatmulShape
 from dovetail.compiler.ops.space import candidates
-from dovetail.compiler.ops.work import Memory, cut
+from dovetail.compiler.ops.transfers import Memory, cut
 from dovetail.isa.config import load_config
 
 DEFAULT = load_config("default")

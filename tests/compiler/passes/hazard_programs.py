@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-import hypothesis.strategies as st
+from random import Random
 
 from dovetail.compiler.tir.expr import Const, Expr, Range, Var, equal, maximum, minimum
 from dovetail.compiler.tir.stmt import (
@@ -28,6 +27,7 @@ from dovetail.isa.instructions import Unit
 
 MAX_DEPTH = 3
 EXTENT = 3
+MOST = 2
 
 
 def invoke(name: str, unit: Unit, outputs: list[Region], inputs: list[Region]) -> Invoke:
@@ -45,14 +45,14 @@ def element(buffer: Buffer, index: Expr | int = 0) -> Region:
 class _Grower:
     """Grows statements. `thread` is where in DRAM this virtual thread's elements are."""
 
-    draw: st.DrawFn
+    random: Random
     dram: tuple[Buffer, Buffer, Buffer]
     thread: Expr
     made: list[Buffer] = field(default_factory=list)
     variables: int = 0
 
     def number(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
+        return self.random.randint(low, high)
 
     def buffer(self, most: int) -> Buffer:
         made = Buffer(f"X{len(self.made)}", (Const(1),), "int32", ACC_BUFFER, self.number(1, most))
@@ -62,7 +62,7 @@ class _Grower:
     def use(self, known: list[Buffer]) -> Stmt:
         """One unit uses one of the buffers on the chip, or two of them, or one of those in DRAM."""
         source, shared, target = (element(buffer, self.thread) for buffer in self.dram)
-        one, other = (element(self.draw(st.sampled_from(known))) for _ in range(2))
+        one, other = (element(self.random.choice(known)) for _ in range(2))
         uses = [
             Copy(one, source),
             Copy(one, shared),
@@ -73,51 +73,51 @@ class _Grower:
             invoke("gemm", Unit.COMPUTE, [one], [other]),
             invoke("requantise", Unit.STORE, [target], [one, shared]),
         ]
-        return self.draw(st.sampled_from(uses))
+        return self.random.choice(uses)
 
     def condition(self, loops: list[Var]) -> Expr:
         if not loops:
-            return Const(self.draw(st.booleans()), "bool")
-        return equal(self.draw(st.sampled_from(loops)) % 2, self.number(0, 1))
+            return Const(self.random.random() < 0.5, "bool")
+        return equal(self.random.choice(loops) % 2, self.number(0, 1))
 
     def extent(self, loops: list[Var]) -> Expr:
         if not loops or self.number(0, 2):
             return Const(self.number(1, EXTENT))
-        return maximum(0, minimum(2, self.number(0, EXTENT) - self.draw(st.sampled_from(loops))))
+        return maximum(0, minimum(2, self.number(0, EXTENT) - self.random.choice(loops)))
 
     def statement(self, depth: int, loops: list[Var], known: list[Buffer]) -> Stmt:
-        kind = self.number(0, 3) if depth else 0
-        if kind == 0 and known:
+        kind = self.number(0, 4) if depth else 0
+        if kind < 2 and known:
             return self.use(known)
-        if kind == 1:
-            orelse = self.body(depth - 1, loops, known) if self.draw(st.booleans()) else None
-            return If(self.condition(loops), self.body(max(depth - 1, 0), loops, known), orelse)
+        if kind == 2:
+            orelse = self.body(depth - 1, loops, known) if self.number(0, 3) == 0 else None
+            return If(self.condition(loops), self.body(depth - 1, loops, known), orelse)
         var = Var(f"i{self.variables}")
         self.variables += 1
         return For(var, self.extent(loops), self.body(max(depth - 1, 0), [*loops, var], known))
 
     def body(self, depth: int, loops: list[Var], known: list[Buffer]) -> Stmt:
         """Of a loop or condition: buffers that are filled anew here may have several copies."""
-        own = [self.buffer(3) for _ in range(self.number(0 if known else 1, 1))]
+        few = not known or (len(self.made) < MOST and self.number(0, 2) == 0)
+        own = [self.buffer(3)] if few else []
         inner = [self.statement(depth, loops, known + own) for _ in range(self.number(1, 3))]
         return seq(*map(self.fill, own), *inner)
 
     def fill(self, buffer: Buffer) -> Stmt:
         """All of `buffer` is written, so that what it held does not matter."""
-        if self.draw(st.booleans()):
+        if self.random.random() < 0.5:
             return Copy(element(buffer), element(self.dram[0], self.thread))
         return invoke("fill", Unit.COMPUTE, [element(buffer)], [])
 
 
-@st.composite
-def hazards(draw: st.DrawFn) -> Program:
-    """Programs whose buffers on the chip are used by every unit, as is one in DRAM; with virtual threads or without."""
-    threads = draw(st.integers(1, 2))
+def hazards(random: Random) -> Program:
+    """A program whose units use the same few buffers on the chip, and one in DRAM; with virtual threads or without."""
+    threads = random.randint(1, 2)
     dram = tuple(Buffer(name, (Const(threads),), "int32", GLOBAL) for name in ("A", "D", "C"))
     thread = Var("thread")
-    grower = _Grower(draw, (dram[0], dram[1], dram[2]), thread)
-    lasting = [grower.buffer(1) for _ in range(draw(st.integers(0, 1)))]
-    body = seq(*map(grower.fill, lasting), grower.body(draw(st.integers(0, MAX_DEPTH)), [], lasting))
+    grower = _Grower(random, (dram[0], dram[1], dram[2]), thread)
+    lasting = [grower.buffer(1) for _ in range(random.randint(0, 1))]
+    body = seq(*map(grower.fill, lasting), grower.body(random.randint(1, MAX_DEPTH), [], lasting))
     for buffer in grower.made:
         body = Allocate(buffer, body)
     kind = LoopKind.VTHREAD if threads > 1 else LoopKind.SERIAL

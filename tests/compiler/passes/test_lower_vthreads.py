@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import pytest
 
+from dovetail.compiler.passes.assign_units import assign_units
 from dovetail.compiler.passes.lower_vthreads import lower_vthreads
 from dovetail.compiler.passes.simplify import simplify
-from dovetail.compiler.tir.expr import Const, Expr, Var, equal, minimum
+from dovetail.compiler.tir.expr import Const, Var, equal, minimum
 from dovetail.compiler.tir.stmt import Buffer, Copy, For, If, Invoke, LoopKind, Operand, Program, Region, Stmt, seq
 from dovetail.compiler.tir.verifier import check
 from dovetail.compiler.vdla import ACC_BUFFER
 from dovetail.compiler.vdla.primitives import alu
 from dovetail.isa.instructions import AluOp, AluSource
 from tests.compiler.passes.unit_machine import interleaved, sequential
-from tests.compiler.passes.unit_programs import allocate, assign_units, on_chip, one, whole, with_tokens
+from tests.compiler.passes.unit_programs import allocate, on_chip, one, whole, with_tokens
 
 ROWS = 4
 
 
-def threaded(extent: Expr | int = 2, condition: Expr | None = None, steps: Expr | None = None) -> Program:
-    """Each thread loads vectors and adds them to its sum, a row at a time."""
-    tx, k, row = Var("tx"), Var("k"), Var("row")
+def threaded(kind: str = "plain") -> Program:
+    """Each thread loads blocks of rows and adds them to its sums, a row at a time."""
+    tx, k, row, n = Var("tx"), Var("k"), Var("row"), Var("n")
     a = Buffer("A", (Const(8), Const(2), Const(ROWS), Const(8)), "int8")
     al, cl = on_chip("AL", ROWS, 8), on_chip("CL", ROWS, 8, scope=ACC_BUFFER)
     rows = whole(al).ranges
     load = Copy(whole(al), Region(a, (one(k), one(tx), *rows)))
     operands = [Operand(Region(buffer, (one(row), rows[1])), (None, 1)) for buffer in (cl, al)]
-    add = alu(AluOp.ADD, AluSource.INP, name="add")
-    work: Stmt = seq(load, For(row, Const(ROWS), Invoke(add, (operands[0],), (operands[1],))))
-    if condition is not None:
-        work = If(equal(k % 2, 0) if condition is True else condition, work)
-    count = as_steps(steps, tx)
-    body = allocate([cl, al], For(k, count, work))
-    threads = Const(extent) if isinstance(extent, int) else extent
-    return Program("main", (a,), For(tx, threads, body, LoopKind.VTHREAD))
-
-
-def as_steps(steps: Expr | None, tx: Var) -> Expr:
-    return Const(8) if steps is None else minimum(8, tx * 3 + 2)
+    add = Invoke(alu(AluOp.ADD, AluSource.INP, name="add"), (operands[0],), (operands[1],))
+    work: Stmt = seq(load, For(row, Const(ROWS), add))
+    conditions = {"alike": equal(k % 2, 0), "apart": equal(k % 2, tx)}
+    if kind in conditions:
+        work = If(conditions[kind], work)
+    steps = minimum(8, tx * 3 + 2) if kind == "ragged" else Const(8)
+    threads = n if kind == "symbolic" else Const(2)
+    body = allocate([cl, al], For(k, steps, work))
+    return Program("main", (a,), For(tx, threads, body, LoopKind.VTHREAD), (n,) if kind == "symbolic" else ())
 
 
 INNER_LOOPS = """\
@@ -68,3 +66,25 @@ def test_a_loop_of_one_unit_is_part_of_its_thread_s_turn() -> None:
     program = simplify(with_tokens(threaded()))
     check(program)
     assert str(program) == INNER_LOOPS
+
+
+@pytest.mark.parametrize("kind", ["plain", "alike", "apart", "ragged"])
+def test_threads_do_what_each_did_alone(kind: str) -> None:
+    program = with_tokens(threaded(kind))
+    check(program)
+    assert interleaved(program, 0) == sequential(assign_units(threaded(kind)))
+
+
+@pytest.mark.parametrize(("kind", "loops"), [("plain", 1), ("alike", 1), ("apart", 1), ("ragged", 2)])
+def test_loops_that_all_threads_share_stay_one(kind: str, loops: int) -> None:
+    assert str(with_tokens(threaded(kind))).count("for k in") == loops
+
+
+@pytest.mark.parametrize(("kind", "conditions"), [("alike", 1), ("apart", 2)])
+def test_conditions_on_which_all_threads_agree_stay_one(kind: str, conditions: int) -> None:
+    assert str(with_tokens(threaded(kind))).count("if ") == conditions
+
+
+def test_the_number_of_threads_is_known() -> None:
+    with pytest.raises(ValueError, match="virtual threads tx: their number must be constant, not n"):
+        lower_vthreads(threaded("symbolic"))

@@ -14,6 +14,7 @@ from dovetail.compiler.tir.expr import (
     Const,
     Expr,
     Load,
+    Math,
     Op,
     Select,
     Var,
@@ -62,7 +63,7 @@ def value(expr: Expr, of: Mapping[Var, int]) -> int:
 
 
 def grow(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
-    divisor = st.integers(1, 9).map(Const)
+    divisor = st.integers(-9, 9).filter(bool).map(Const)
     return st.one_of(
         st.builds(Binary, st.sampled_from([Op.ADD, Op.SUB, Op.ADD, Op.MIN, Op.MAX, Op.MUL]), inner, inner),
         st.builds(Binary, st.sampled_from([Op.FLOORDIV, Op.MOD]), inner, divisor),
@@ -86,6 +87,65 @@ def test_simplified_expressions_have_the_same_values(expr: Expr) -> None:
     simple = simplify_expr(expr, BOUNDS)
     assert simple.dtype == expr.dtype
     assert [value(simple, point) for point in points()] == [value(expr, point) for point in points()]
+
+
+DATA_OPS = {
+    **PYTHON,
+    Op.AND: lambda p, q: p & q,
+    Op.OR: lambda p, q: p | q,
+    Op.XOR: lambda p, q: p ^ q,
+    Op.SHL: lambda p, q: p << q % 8,
+    Op.SHR: lambda p, q: p >> q % 8,
+}
+
+
+def byte(number: int) -> int:
+    return (number + 128) % 256 - 128
+
+
+def data_value(expr: Expr, of: Mapping[Expr, int]) -> int:
+    match expr:
+        case Const(number):
+            return number
+        case Load():
+            return of[expr]
+        case Binary(op, left, right):
+            return byte(DATA_OPS[op](data_value(left, of), data_value(right, of)))
+        case Select(condition, left, right):
+            return data_value(left if data_value(condition, of) else right, of)
+    raise AssertionError(expr)
+
+
+def grow_data(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    ops = [Op.ADD, Op.SUB, Op.MUL, Op.MIN, Op.MAX, Op.AND, Op.OR, Op.XOR, Op.SHL, Op.SHR]
+    tests = st.builds(Binary, st.sampled_from([Op.LT, Op.LE, Op.EQ, Op.NE]), inner, inner)
+    return st.one_of(
+        st.builds(Binary, st.sampled_from(ops), inner, inner),
+        st.builds(
+            Binary, st.sampled_from([Op.FLOORDIV, Op.MOD]), inner, st.sampled_from([-128, -3, -1, 1, 4, 7]).map(number)
+        ),
+        st.builds(Select, tests, inner, inner),
+    )
+
+
+def number(of: int) -> Expr:
+    return Const(of, "int8")
+
+
+data = st.recursive(
+    st.sampled_from([a, b]) | st.sampled_from([-128, -8, -1, 0, 1, 2, 8, 9, 127]).map(number), grow_data, max_leaves=6
+)
+BYTE_PAIRS = list(itertools.product([-128, -127, -5, -1, 0, 1, 7, 100, 127], repeat=2))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data)
+def test_bytes_are_simplified_as_they_wrap(expr: Expr) -> None:
+    simple, (low, high) = simplify_expr(expr, BOUNDS), interval(expr, BOUNDS)
+    for p, q in BYTE_PAIRS:
+        expected = data_value(expr, {a: p, b: q})
+        assert data_value(simple, {a: p, b: q}) == expected
+        assert low <= expected <= high
 
 
 @settings(max_examples=200, deadline=None)
@@ -161,6 +221,7 @@ def test_forms(expr: Expr, expected: str) -> None:
         (Load(BYTES, ((y * 8 + x) % 8,)), "A[x]"),
         (Const(100, "int8") + Const(100, "int8") + a, "-56 + A[x]"),
         (cast("int64", a) < 128, "True"),
+        (maximum(Math("round_shift", (n, Const(2))), -5), "max(round_shift(n, 2), -5)"),
         (Load(BYTES, (cast("int32", a) + x - x,)), "A[int32(A[x]) + x - x]"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -34,7 +34,7 @@ def rne(value: int, shift: int) -> int:
     return round(Fraction(value, 2**shift))
 
 
-ALU = {
+ALU: dict[AluOp, Callable[[int, int], int]] = {
     AluOp.MOV: lambda a, b: b,
     AluOp.ADD: lambda a, b: a + b,
     AluOp.SUB: lambda a, b: a - b,
@@ -65,7 +65,9 @@ def test_the_alu_works_on_each_element_and_wraps(op: AluOp, source: AluSource, d
     dtype = np.int8 if source is AluSource.INP else np.int32
     inputs = [] if source is AluSource.IMM else [np.array(operands, dtype).reshape(2, 2)]
     result = executed(primitive, np.array(accs, np.int32).reshape(2, 2), *inputs)
-    assert [value for row in result for value in row] == [wrapped(ALU[op](a, b)) for a, b in zip(accs, operands, strict=True)]
+    assert [value for row in result for value in row] == [
+        wrapped(ALU[op](a, b)) for a, b in zip(accs, operands, strict=True)
+    ]
 
 
 def test_the_alu_may_take_its_own_target_as_operand() -> None:
@@ -141,7 +143,7 @@ def test_requantise_is_the_store_s_formula(
         for c in range(CHANNELS)
     ]
     post |= {"minimum": bounds[0], "maximum": bounds[1]}
-    inputs = {"acc": np.array(accs, np.int32).reshape(2, CHANNELS)}
+    inputs: dict[str, np.ndarray[Any, Any]] = {"acc": np.array(accs, np.int32).reshape(2, CHANNELS)}
     inputs |= {name: np.array([r[k] for r in records], np.int32) for k, name in enumerate(names) if name not in shared}
     if residuals is not None:
         inputs["residual"] = np.array(residuals, np.int8).reshape(2, CHANNELS)
