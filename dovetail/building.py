@@ -60,7 +60,7 @@ def _on_accelerator(program: Program) -> Iterator[Buffer]:
     return (buffer for buffer in allocated(program.body) if buffer.scope in ON_CHIP)
 
 
-def _lowered(schedule: Schedule, args: Sequence[Tensor], name: str) -> Program:
+def _lowered(schedule: object, args: object, name: str) -> Program:
     from dovetail.compiler.te import Schedule, Tensor
 
     if not isinstance(schedule, Schedule):
@@ -100,7 +100,7 @@ def build(
     Raises
     ------
     TargetError:
-        There is no such target, or it does not have the memories that the schedule uses.
+        There is no such target, or it cannot run such programs: its memories are others, or it needs constant sizes.
     LoweringError, TensorizeError, BarrierError, MappingError, CodegenError:
         The schedule cannot be lowered, or the program does not fit the target.
     """
@@ -116,6 +116,12 @@ def build(
         from dovetail.compiler.codegen.llvm.module import compile_program
 
         return compile_program(run_all(program, cpu_stages()), threads=chosen.threads)
+    if program.sizes:
+        sizes = ", ".join(size.name for size in program.sizes)
+        raise TargetError(
+            f"{program.name} has symbolic sizes ({sizes}), but a program for the accelerator has none; "
+            f"declare tensors with numbers"
+        )
     if alien is None:
         raise TargetError(
             f"{program.name} uses no memory of the accelerator, which computes in {ACC_BUFFER}; "

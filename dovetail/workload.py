@@ -16,6 +16,8 @@ Shape = Conv2dShape | MatmulShape
 FIELDS = {"conv2d": ("N", "H", "W", "IC", "OC", "K", "S", "P"), "matmul": ("M", "N", "K")}
 MULTIPLIER_SHIFT = 31
 """Multipliers are fractions of 2**31, at least a half, so that they are as precise as they can be."""
+MAX_TENSOR_BYTES = 1 << 27
+"""Of a workload's tensors: the reference computes in float64 and takes many times as much."""
 MAX_DIGITS = 9
 """Of a workload's numbers: no size is near it."""
 TYPICAL_OUTPUT = 40.0
@@ -28,10 +30,21 @@ class WorkloadError(ValueError):
 
 @dataclass(frozen=True)
 class Workload:
-    """A layer with a name."""
+    """A layer with a name.
+
+    Raises
+    ------
+    WorkloadError:
+        It is too large for the reference.
+    """
 
     name: str
     shape: Shape
+
+    def __post_init__(self) -> None:
+        size = tensor_bytes(self.shape)
+        if size > MAX_TENSOR_BYTES:
+            raise WorkloadError(f"{self.name}: {size} bytes of tensors; the limit is {MAX_TENSOR_BYTES}")
 
 
 @dataclass(frozen=True)

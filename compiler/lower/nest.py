@@ -64,7 +64,7 @@ class NestBuilder:
         return self.allocating(lambda: seq(*(self.stage(stage) for stage in self.flow.stages if stage.attach is None)))
 
     def allocating(self, build: Callable[[], Stmt]) -> Stmt:
-        """What `build` gives, in the buffers that it asks for: producers first, or what a thread has as it comes to it."""
+        """What `build` gives, in the buffers that it asks for: producers first, a thread's own as it comes to them."""
         self.allocated.append({})
         body = build()
         buffers = self.allocated.pop()

@@ -16,7 +16,7 @@ from .space import candidates
 from .transfers import Memory, Transfers
 from .work import Work
 
-FOLLOW = 24
+FOLLOW = 40
 """Schedules that are followed piece by piece, those with the lowest estimates first."""
 
 
@@ -45,4 +45,9 @@ def choose(shape: Blocked, config: Config, memory: Memory) -> Choice:
         )
         raise OperatorError(f"no schedule fits: one output needs {misfit(shape, smallest, config)}")
     promising = sorted(works, key=estimate)[:FOLLOW]
-    return min((Choice(work.knobs, cycles(work)) for work in promising), key=lambda choice: choice.cycles)
+    return min((Choice(work.knobs, cycles(work)) for work in promising), key=_preference)
+
+
+def _preference(choice: Choice) -> tuple[float, int, int]:
+    """Fewer cycles first; then more copies, which even out what the model takes to be even."""
+    return choice.cycles, -choice.knobs.acc_copies, -choice.knobs.inp_copies

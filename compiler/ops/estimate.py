@@ -6,6 +6,7 @@ from math import prod
 
 from .knobs import At, Order
 from .timing import ANSWER, ISSUE, START
+from .transfers import Transfer
 from .work import Work
 
 
@@ -21,7 +22,7 @@ def estimate(work: Work) -> float:
     total = 0.0
     for tile, count in work.tiles.classes:
         rows, cols = work.tiles.spans[tile]
-        store, loads = work.store(tile), work.loads(tile)
+        store, loads = work.store(tile), _beside(work, tile)
         array = (rows.size * cols.size * products + ISSUE * chunks) * oc_blocks
         storing = oc_blocks * (store.unit + _param_waits(work, store.tail))
         phases = (array, loads.unit, loads.bus + store.bus * oc_blocks, storing)
@@ -29,6 +30,15 @@ def estimate(work: Work) -> float:
     last = work.store(len(work.tiles.spans) - 1)
     begin = START + memory.latency + work.inputs(0).unit + work.weights().unit
     return begin + total * work.images + last.unit + last.tail + memory.latency + ANSWER
+
+
+def _beside(work: Work, tile: int) -> Transfer:
+    """What is loaded while a tile is computed; the first one is the small one, beside which a large one is loaded."""
+    loads = work.loads(tile)
+    if tile > 0 or len(work.tiles.spans) == 1 or work.knobs.inputs is not At.TILE:
+        return loads
+    own, other = work.inputs(0), work.inputs(1)
+    return Transfer(loads.bus - own.bus + other.bus, loads.unit - own.unit + other.unit)
 
 
 def _param_waits(work: Work, tail: float) -> float:

@@ -21,6 +21,8 @@ FOLLOWED = 800
 """Pieces that are followed one by one; where there are more, the rest goes at the pace of the later half of these."""
 
 
+LEAST_FOLLOWED = 8
+"""Blocks of tiles that are followed however many pieces they have."""
 PASSES = 2
 """How often all is followed, each time with the memory as busy with loads as the time before."""
 
@@ -54,7 +56,7 @@ def _follow(work: Work, machine: Machine) -> list[float]:
     alone = 2 * work.need.kernel > config.uop_depth
     kernel, kernels = work.kernel, work.micro_ops // work.need.kernel
     chunks = range(len(work.parts))
-    enough = max(2, FOLLOWED // len(chunks))
+    enough = max(LEAST_FOLLOWED, FOLLOWED // len(chunks))
     previous, params, before = (-1, -1, -1), (-1, -1), 0.0
     done = 0
     ends: list[float] = []

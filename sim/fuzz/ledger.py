@@ -24,7 +24,7 @@ MAX_DETOUR = 6
 """Instructions that may be inserted, one for the sake of another, before a wish for order is given up."""
 
 
-class GiveUp(Exception):  # noqa: N818  # control flow: the caller drops the instruction that it wanted to add
+class GiveUp(Exception):  # control flow: the caller drops the instruction that it wanted to add
     """An order cannot be had with a few more tokens."""
 
 

@@ -48,11 +48,11 @@ LOG_BYTES = 4096
 """How much of the end of the simulator's output is searched for a reason when it has died."""
 
 
-class SimulatorLost(RuntimeError):  # noqa: N818 - it is lost, whether by an error or by a kill
+class SimulatorLost(RuntimeError):  # it is lost, whether by an error or by a kill
     """The simulator's process has ended. The message says how, in one line."""
 
 
-class SimulatorTimeout(RuntimeError):  # noqa: N818
+class SimulatorTimeout(RuntimeError):
     """The simulator did not answer in the given seconds and was killed."""
 
 

@@ -30,7 +30,7 @@ MAKE_VARIABLES = (
 cycle is worth the compiler's time."""
 
 
-class ToolMissing(RuntimeError):  # noqa: N818
+class ToolMissing(RuntimeError):
     """A program that building needs is not installed. The message says which and how to get it."""
 
 

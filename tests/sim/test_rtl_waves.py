@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from dovetail.isa.config import load_config
 from dovetail.sim.rtl.build import Options, build
-from dovetail.sim.rtl.client import Simulator
+from dovetail.sim.rtl.client import Simulator, SimulatorLost, SimulatorTimeout
 from dovetail.sim.rtl.control import Step
 
 TINY = load_config("tiny")
@@ -77,6 +79,24 @@ def test_waves_have_the_signals_and_the_cycles(tmp_path: Path) -> None:
         assert name in names
     last, _ = record(tmp_path / "paused.fst", paused=True)
     assert last < 100 * CYCLE
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("how", [KeyboardInterrupt, SimulatorTimeout, SimulatorLost])
+def test_an_interrupted_recording_leaves_nothing(how: type[BaseException], tmp_path: Path) -> None:
+    path = tmp_path / "waves.fst"
+    with Simulator(build(TINY, Options(waves=True)), TINY, memory_bytes=1 << 16, waves=path) as simulator:
+
+        def interrupt(*what: object) -> None:
+            if how is KeyboardInterrupt:
+                raise KeyboardInterrupt
+            if how is SimulatorLost:
+                os.kill(simulator.pid, signal.SIGKILL)
+
+        with pytest.raises(how):
+            timeout = 0.5 if how is SimulatorTimeout else None
+            simulator.run_script([(Step.WAIT, 0, 10**9)], timeout=timeout, progress=interrupt)
+    assert not path.exists()
 
 
 @pytest.mark.rtl
