@@ -6,8 +6,8 @@ import statistics
 from dataclasses import asdict, dataclass
 
 from dovetail import runtime
-from dovetail.job import Job, memory_bytes
-from dovetail.runtime.device import program_address
+from dovetail.job import Job
+from dovetail.runtime.device import memory_for, program_address
 from dovetail.sim.progress import Progress, silent
 
 RUNS = 3
@@ -59,7 +59,7 @@ def simulation_speed(
     from dovetail.sim.rtl.toolchain import ToolMissing
 
     words = job.program.encode()
-    size = memory_bytes(job.program)
+    size = memory_for(job.program)
     try:
         speed = measure(
             job.config,

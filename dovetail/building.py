@@ -158,7 +158,7 @@ class AcceleratorFunction:
             See `runtime.open` and `Device.run`.
         """
         from dovetail import runtime
-        from dovetail.job import memory_bytes
+        from dovetail.runtime.device import memory_for
 
         self._arguments.bind(arrays)
         segments = self.module.bind(arrays)
@@ -168,7 +168,7 @@ class AcceleratorFunction:
             config=target.config,
             latency=target.latency,
             bytes_per_cycle=target.bytes_per_cycle,
-            memory_bytes=memory_bytes(program),
+            memory_bytes=memory_for(program),
         ) as device:
             for segment in segments:
                 device.write(segment.address, segment.data)

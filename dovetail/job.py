@@ -22,9 +22,9 @@ from dovetail.compiler.ops.shapes import MatmulShape
 from dovetail.compiler.ops.transfers import Memory as ModelMemory
 from dovetail.isa.config import Config, load_config
 from dovetail.isa.instructions import Alu, Gemm
-from dovetail.isa.program import INSTRUCTION_BYTES, Program
+from dovetail.isa.program import Program
 from dovetail.result import Memory, Result, roofline
-from dovetail.runtime.device import DEFAULT_MEMORY_BYTES, PAGE_BYTES
+from dovetail.runtime.device import memory_for
 from dovetail.serial import serialised
 from dovetail.sim.progress import Progress, silent
 from dovetail.workload import (
@@ -197,7 +197,7 @@ def run_job(
         config=job.config,
         latency=latency,
         bytes_per_cycle=bytes_per_cycle,
-        memory_bytes=memory_bytes(job.program),
+        memory_bytes=memory_for(job.program),
         timeline=timeline,
         waves=waves,
         timeout=timeout,
@@ -246,9 +246,3 @@ def run_job_on(
         run_seconds=run.seconds,
         cycles_per_second=cycles / run.seconds if cycles else None,
     )
-
-
-def memory_bytes(program: Program) -> int:
-    """Room for a program's data, its words, and the pages that they begin on."""
-    needed = program.dram_bytes + len(program) * INSTRUCTION_BYTES + 2 * PAGE_BYTES
-    return max(DEFAULT_MEMORY_BYTES, -(-needed // PAGE_BYTES) * PAGE_BYTES)

@@ -8,8 +8,9 @@ from typing import Any
 
 from dovetail import runtime
 from dovetail.isa.config import Config
-from dovetail.job import Job, memory_bytes, prepare_job, run_job_on
+from dovetail.job import Job, prepare_job, run_job_on
 from dovetail.result import Result
+from dovetail.runtime.device import memory_for
 from dovetail.sim.progress import Progress, silent
 from dovetail.workload import RESNET18
 
@@ -119,7 +120,7 @@ def measure_layers(
             config=config,
             latency=latency,
             bytes_per_cycle=bytes_per_cycle,
-            memory_bytes=max(memory_bytes(job.program) for job in prepared),
+            memory_bytes=max(memory_for(job.program) for job in prepared),
             timeout=timeout,
             progress=progress,
         ) as opened:

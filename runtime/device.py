@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dovetail.isa.config import DRAM_ADDRESS_BITS, Config, ConfigError
 from dovetail.isa.instructions import Buffer
-from dovetail.isa.program import Program
+from dovetail.isa.program import INSTRUCTION_BYTES, Program
 from dovetail.isa.verify import verify
 from dovetail.sim.progress import Progress
 
@@ -52,6 +52,12 @@ class RunResult:
 def program_address(memory_bytes: int, size: int) -> int:
     """Where the `size` bytes of a program's words lie: on the last page that leaves room for them."""
     return (memory_bytes - size) // PAGE_BYTES * PAGE_BYTES
+
+
+def memory_for(program: Program) -> int:
+    """A size of memory with room for a program's data, its words, and the pages that they begin on."""
+    needed = program.dram_bytes + len(program) * INSTRUCTION_BYTES + 2 * PAGE_BYTES
+    return max(DEFAULT_MEMORY_BYTES, -(-needed // PAGE_BYTES) * PAGE_BYTES)
 
 
 class Device(ABC):

@@ -7,7 +7,7 @@ class DeviceError(Exception):
     """A device could not do what it was asked. Subclasses say why."""
 
 
-class DeviceFault(DeviceError):  # noqa: N818
+class DeviceFault(DeviceError):
     """The machine stopped a program. The device can be used again.
 
     Attributes
@@ -34,26 +34,26 @@ class DeviceFault(DeviceError):  # noqa: N818
         super().__init__(f"the machine stopped: {cause}{where}; {hint}")
 
 
-class DeviceTimeout(DeviceError):  # noqa: N818
+class DeviceTimeout(DeviceError):
     """A program took longer than it may."""
 
 
-class DeviceLost(DeviceError):  # noqa: N818
+class DeviceLost(DeviceError):
     """The device is gone: its process ended, or it was closed. Open another."""
 
 
-class DeviceUnavailable(DeviceError):  # noqa: N818
+class DeviceUnavailable(DeviceError):
     """The device cannot be opened."""
 
 
-class OutOfMemory(DeviceError):  # noqa: N818
+class OutOfMemory(DeviceError):
     """The device's memory is too small."""
 
 
-class BadAccess(DeviceError):  # noqa: N818
+class BadAccess(DeviceError):
     """Bytes outside the device's memory were read or written, or a buffer on the chip with data of a wrong shape."""
 
 
-class ConfigMismatch(DeviceError):  # noqa: N818
+class ConfigMismatch(DeviceError):
     """A program was made for another configuration than the device has, or the device's machine is not of the
     configuration it was opened with. The message names the fields that differ."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from dovetail.compiler.tir.expr import Const, Expr, ExprLike, Number, Op, Symbolic, Var
+from dovetail.compiler.tir.expr_text import expr_text
 
 
 class AxisKind(Enum):
@@ -59,6 +60,9 @@ class TensorRead(Expr):
     def dtype(self) -> str:
         return self.tensor.dtype
 
+    def text(self, tight: bool) -> str:
+        return f"{self.tensor.name}[{', '.join(expr_text(index, tight=True) for index in self.indices)}]"
+
 
 @dataclass(frozen=True, repr=False)
 class Reduce(Expr):
@@ -73,6 +77,12 @@ class Reduce(Expr):
     @property
     def dtype(self) -> str:
         return self.source.dtype
+
+    def text(self, tight: bool) -> str:
+        name = {Op.ADD: "sum", Op.MUL: "product"}.get(self.op, self.op.value)
+        axes = [axis.name for axis in self.axes]
+        over = axes[0] if len(axes) == 1 else f"[{', '.join(axes)}]"
+        return f"{name}({expr_text(self.source, tight)}, axis={over})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -43,6 +44,13 @@ _LOGICAL = {Op.OR: 1, Op.AND: 2}
 _NOT = 3
 _UNARY = 11
 _ATOM = 12
+
+
+@runtime_checkable
+class ShowsItself(Protocol):
+    """An expression of a language above this one, which brings its own text, a call or an element of something."""
+
+    def text(self, tight: bool) -> str: ...
 
 
 def expr_text(expr: Expr, tight: bool = False) -> str:
@@ -148,7 +156,9 @@ def _text(expr: Expr, tight: bool) -> tuple[str, int]:
             return _call("broadcast", (value, Const(lanes)), tight)
         case Binary():
             return _binary(expr, tight)
-    return _tensor_expression(expr, tight)
+    if isinstance(expr, ShowsItself):
+        return expr.text(tight), _ATOM
+    raise TypeError(f"no text for {type(expr).__name__}")
 
 
 def _binary(expr: Binary, tight: bool) -> tuple[str, int]:
@@ -175,16 +185,3 @@ def _enclosed(expr: Expr, tight: bool, level: int) -> str:
     """`expr` in parentheses if it binds more loosely than `level`."""
     text, own = _text(expr, tight)
     return text if own >= level else f"({text})"
-
-
-def _tensor_expression(expr: Expr, tight: bool) -> tuple[str, int]:
-    from dovetail.compiler.te.tensor import Reduce, TensorRead
-
-    if isinstance(expr, TensorRead):
-        return f"{expr.tensor.name}[{', '.join(expr_text(index, tight=True) for index in expr.indices)}]", _ATOM
-    if isinstance(expr, Reduce):
-        name = {Op.ADD: "sum", Op.MUL: "product"}.get(expr.op, expr.op.value)
-        axes = [axis.name for axis in expr.axes]
-        over = axes[0] if len(axes) == 1 else f"[{', '.join(axes)}]"
-        return f"{name}({expr_text(expr.source, tight)}, axis={over})", _ATOM
-    raise TypeError(f"no text for {type(expr).__name__}")

@@ -245,7 +245,7 @@ class _Interpreter:
         return store
 
     def garbage(self, buffer: Buffer, env: Environment) -> Memory:
-        shape = tuple(evaluator(extent)(env) for extent in buffer.shape)
+        shape = tuple(max(0, evaluator(extent)(env)) for extent in buffer.shape)
         return Memory.garbage(buffer.name, shape, buffer.dtype, self.rng)
 
     def allocate(self, buffer: Buffer, body: Action) -> Action:

@@ -96,7 +96,7 @@ entry:
   {field("busy_at", BUSY)}
   {field("asleep_at", ASLEEP)}
   {field("semaphore", SEMAPHORE)}
-  %many = icmp ugt i64 %extent, 1
+  %many = icmp sgt i64 %extent, 1
   %some = icmp ne ptr %pool, null
   %useful = and i1 %many, %some
   br i1 %useful, label %enter, label %alone

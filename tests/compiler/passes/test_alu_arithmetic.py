@@ -50,7 +50,7 @@ def wide(value: Expr) -> Expr:
         (wide(at(INP)) * 8, ["alu_mov", "alu_shl<3>"], lambda o, i, a: i.astype(np.int32) << 3),
         (const(-7, "int32"), ["fill"], lambda o, i, a: np.full_like(a, -7)),
     ],
-    ids=str,
+    ids=lambda part: str(part) if isinstance(part, Expr) else "",
 )
 def test_each_operator_is_an_operation_in_place(value: Expr, names: list[str], meant: object) -> None:
     program = nest(ACC, value, PARAMS)
