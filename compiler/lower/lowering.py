@@ -29,10 +29,12 @@ def lower(schedule: Schedule, args: Sequence[Tensor], name: str = "main") -> Pro
     Raises
     ------
     LoweringError:
-        `args` lack a tensor, or a stage cannot be computed where the schedule says.
+        `args` lack a tensor, `name` is no identifier, or a stage cannot be computed where the schedule says.
     TensorizeError:
         Loops are not what their intrinsic computes.
     """
+    if not (name.isascii() and name.isidentifier()):
+        raise LoweringError(f"the program's name is to be an identifier, not {name!r}")
     flow = dataflow(schedule, args)
     if len(set(args)) != len(args):
         raise LoweringError(

@@ -11,13 +11,15 @@ from .blocked import Blocked
 from .errors import OperatorError
 from .estimate import estimate
 from .knobs import At, Conv2dKnobs, misfit
-from .model import cycles
+from .model import FOLLOWED, cycles
 from .space import candidates
 from .transfers import Memory, Transfers
 from .work import Work
 
 FOLLOW = 40
 """Schedules that are followed piece by piece, those with the lowest estimates first."""
+MOST_PIECES = 24_000
+"""No more schedules are followed after so many pieces."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,14 @@ def choose(shape: Blocked, config: Config, memory: Memory) -> Choice:
             rows=1, cols=1, first_rows=1, channels=1, kernel_rows=1, kernel_cols=1, inputs=At.CHUNK, weights=At.CHUNK
         )
         raise OperatorError(f"no schedule fits: one output needs {misfit(shape, smallest, config)}")
-    promising = sorted(works, key=estimate)[:FOLLOW]
-    return min((Choice(work.knobs, cycles(work)) for work in promising), key=_preference)
+    followed: list[Choice] = []
+    pieces = 0
+    for work in sorted(works, key=estimate):
+        if len(followed) == FOLLOW or pieces > MOST_PIECES:
+            break
+        followed.append(Choice(work.knobs, cycles(work)))
+        pieces += min(work.pieces, FOLLOWED)
+    return min(followed, key=_preference)
 
 
 def _preference(choice: Choice) -> tuple[float, int, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from .knobs import At, Order
 from .timing import ANSWER, ISSUE, START
 from .transfers import Transfer
@@ -18,7 +16,7 @@ def estimate(work: Work) -> float:
     copies += [knobs.inp_copies] if knobs.inputs is not At.IMAGE else []
     copies += [knobs.wgt_copies] if knobs.weights is not At.ROOT else []
     overlapping = min(copies) * knobs.threads > 1
-    products = sum(prod(part) for part in work.parts)
+    products = work.shape.ic_blocks * work.shape.kh * work.shape.kw
     total = 0.0
     for tile, count in work.tiles.classes:
         rows, cols = work.tiles.spans[tile]

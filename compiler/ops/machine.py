@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from .timing import ANSWER, ISSUE, QUEUE, START, TOKEN
 from .transfers import Transfer
 from .work import Work
@@ -93,7 +95,7 @@ class Machine:
         at, left = begin, bus
         while self._passed < len(self._stores) and self._stores[self._passed][1] <= at:
             self._passed += 1
-        for first, last, share in self._stores[self._passed :]:
+        for first, last, share in islice(self._stores, self._passed, None):
             before = max(0.0, first - at)
             if left <= before:
                 break

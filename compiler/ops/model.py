@@ -21,7 +21,7 @@ FOLLOWED = 800
 """Pieces that are followed one by one; where there are more, the rest goes at the pace of the later half of these."""
 
 
-LEAST_FOLLOWED = 8
+LEAST_FOLLOWED = 4
 """Blocks of tiles that are followed however many pieces they have."""
 PASSES = 2
 """How often all is followed, each time with the memory as busy with loads as the time before."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from itertools import product
-from math import prod
+from math import lcm, prod
 
 from .knobs import At, Conv2dKnobs, Order, footprint
 from .transfers import Transfer, Transfers, cut
@@ -70,14 +71,18 @@ class Work:
     def loads(self, tile: int) -> Transfer:
         """All that is loaded for a tile of all blocks; what serves several tiles in equal shares."""
         knobs, often = self.knobs, self._often
-        chunks = range(len(self.parts))
-        inputs = [self.inputs(tile, chunk) for chunk in (chunks if knobs.inputs is At.CHUNK else (0,))]
-        weights = [self.weights(chunk) for chunk in (chunks if knobs.weights is At.CHUNK else (0,))]
-        one, other = often[knobs.inputs], often[knobs.weights]
-        return Transfer(
-            sum(each.bus for each in inputs) * one + sum(each.bus for each in weights) * other,
-            sum(each.unit for each in inputs) * one + sum(each.unit for each in weights) * other,
-        )
+        bus = unit = 0.0
+        for chunk, count in self._part_classes:
+            for at, load in ((knobs.inputs, self.inputs(tile, chunk)), (knobs.weights, self.weights(chunk))):
+                if at is At.CHUNK or chunk == 0:
+                    times = often[at] * (count if at is At.CHUNK else 1)
+                    bus, unit = bus + load.bus * times, unit + load.unit * times
+        return Transfer(bus, unit)
+
+    @cached_property
+    def _part_classes(self) -> list[tuple[int, int]]:
+        """One chunk of each size, and how many of the size there are; the first is chunk 0."""
+        return [(self.parts.index(part), count) for part, count in Counter(self.parts).items()]
 
     @cached_property
     def _often(self) -> dict[At, float]:
@@ -122,7 +127,8 @@ class Work:
         parts = list(enumerate(self.parts))
         most = self.config.uop_depth // self.need.kernel
         kernels: set[tuple[object, ...]] = set()
-        for step in range(self.images * tiles * oc_blocks):
+        period = lcm(knobs.inp_copies, knobs.wgt_copies, knobs.acc_copies) * oc_blocks * (1 if tile_outside else tiles)
+        for step in range(min(period, self.images * tiles * oc_blocks)):
             if len(kernels) > most:
                 break
             block = step % oc_blocks if tile_outside else step // tiles % oc_blocks

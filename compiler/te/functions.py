@@ -241,7 +241,7 @@ def _identity(op: Op, dtype: str) -> Number:
 
 
 def _choose(condition: Expr, a: ExprLike, b: ExprLike, guard: bool) -> Expr:
-    test = tir.as_expr(condition)
+    test = _condition(condition)
     if test.dtype != "bool":
         raise LanguageError(f"a condition is boolean, not {test.dtype}; compare it with something")
     one = tir.as_expr(a, b.as_expr().dtype if isinstance(b, tir.Symbolic) else None)
@@ -250,10 +250,19 @@ def _choose(condition: Expr, a: ExprLike, b: ExprLike, guard: bool) -> Expr:
     return Select(test, tir.cast(dtype, one), tir.cast(dtype, other), guard)
 
 
+def _condition(condition: ExprLike) -> Expr:
+    if isinstance(condition, bool):
+        raise LanguageError(
+            f"a condition is {condition} whatever the indices are; == and != compare the expressions themselves, "
+            f"use equal or not_equal"
+        )
+    return tir.as_expr(condition)
+
+
 def _connect(op: Op, conditions: tuple[Expr, ...]) -> Expr:
     if not conditions:
         raise LanguageError(f"{'all' if op is Op.AND else 'any'} needs at least one condition")
-    exprs = [tir.as_expr(condition) for condition in conditions]
+    exprs = [_condition(condition) for condition in conditions]
     for expr in exprs:
         if expr.dtype != "bool":
             raise LanguageError(f"a condition is boolean, not {expr.dtype}; compare it with something")

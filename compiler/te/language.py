@@ -120,6 +120,8 @@ def compute(shape: Sequence[ExprLike], fn: Callable[..., ExprLike], name: str | 
     """
     where = user_location()
     name = name or assigned_name("compute", "T")
+    if not callable(fn):
+        raise LanguageError(f"{name}: a function of its indices is needed, such as lambda i: A[i], not {fn!r}")
     extents = _shape(shape, name)
     axes = tuple(
         Axis(Var(label), extent, AxisKind.DATA)
@@ -164,6 +166,8 @@ def read(tensor: Tensor, indices: Sequence[ExprLike]) -> Expr:
 def _shape(shape: Sequence[ExprLike], name: str) -> tuple[Expr, ...]:
     if isinstance(shape, int | Symbolic):
         shape = (shape,)
+    if not isinstance(shape, Sequence):
+        raise LanguageError(f"the shape of {name} is a sequence of extents, not {shape!r}")
     extents = tuple(_index(extent, f"an extent of {name}") for extent in shape)
     for extent in extents:
         if isinstance(extent, Const) and extent.value < 1:
@@ -183,9 +187,10 @@ def _index(value: Any, what: str) -> Expr:
 
 def _known_dtype(dtype: str) -> str:
     try:
-        return dtypes.check_dtype(dtype)
+        dtypes.check_scalar(dtype)
     except TypeMismatch as error:
         raise LanguageError(str(error)) from None
+    return dtype
 
 
 def _axis_names(fn: Callable[..., ExprLike], count: int, tensor: str) -> list[str]:

@@ -24,9 +24,14 @@ def check_dtype(dtype: str) -> str:
     TypeMismatch:
         It is not.
     """
-    if scalar_of(dtype) not in SCALARS:
-        raise TypeMismatch(f"no dtype {dtype!r}; use one of {', '.join(SCALARS)}")
+    check_scalar(scalar_of(dtype) if isinstance(dtype, str) else dtype)
     return dtype
+
+
+def check_scalar(dtype: object) -> None:
+    """Raises `TypeMismatch` if `dtype` is no type of single elements, by name."""
+    if dtype not in SCALARS:
+        raise TypeMismatch(f"no dtype {dtype!r}; use one of {', '.join(SCALARS)}")
 
 
 def scalar_of(dtype: str) -> str:

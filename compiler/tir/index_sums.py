@@ -114,6 +114,12 @@ class IndexSums:
         low, high = self.range_of(rest)
         if low > -inf and high < inf and low // divisor == high // divisor:
             return rest.plus(-int(low // divisor) * divisor)
+        for term, by in rest.terms.items():
+            if isinstance(term, Binary) and term.op in (Op.MIN, Op.MAX):
+                either = [rest.without(term) + affine(part).scaled(by) for part in (term.a, term.b)]
+                one, other = (self.remainder(whole, divisor, dtype) for whole in either)
+                if one == other:
+                    return one
         inner = [
             (affine(term.a).scaled(by), term)
             for term, by in rest.terms.items()

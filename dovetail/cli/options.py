@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from dovetail.compiler.codegen.limits import MAX_THREADS
+
 from .console import STATE
 
 LATENCY = 64
 BYTES_PER_CYCLE = 16
 MAX_SETTING = 65535
 MAX_SEED = (1 << 64) - 1
-MAX_THREADS = 1024
 MAX_SECONDS = 10**7
 MAX_SHOWN = 40
 """Characters of a wrong number."""

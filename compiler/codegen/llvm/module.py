@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dovetail.compiler.codegen.limits import MAX_THREADS
 from dovetail.compiler.passes.vectorize import vectorize
 from dovetail.compiler.tir.stmt import Program
 
@@ -19,9 +20,6 @@ from .errors import CodegenError
 from .functions import CompiledText, write_module
 from .pool import pool
 from .target import CpuTarget, resolve
-
-MAX_THREADS = 256
-"""More are a mistake: each takes a stack and spins while it waits."""
 
 
 class LlvmModule:
@@ -116,7 +114,7 @@ class LlvmModule:
 def compile_program(program: Program, *, target: str | CpuTarget = "host", threads: int = 1) -> LlvmModule:
     """Compiles a program of the generic dialect for a CPU.
 
-    Vectorized loops become vectors, unrolled ones of constant extent are written out, parallel ones are shared by
+    Vectorized loops become vectors, unrolled ones of few iterations are written out, parallel ones are shared by
     threads; loops of other kinds are executed one iteration after the other.
 
     Parameters

@@ -16,6 +16,9 @@ from .parallel import loop_properties, write_parallel
 from .scope import Scope
 from .types import POINTER, memory_type
 
+MAX_UNROLLED = 256
+"""Iterations that are written out; LLVM's time grows with the square of their number."""
+
 
 class Statements:
     """Writes statements at the current end of a scope's function."""
@@ -65,7 +68,7 @@ class Statements:
             write_parallel(self, loop)
             return
         extent = self.expressions.index(loop.extent).base
-        if extent.known is not None and (loop.kind is LoopKind.UNROLLED or extent.known <= 1):
+        if extent.known is not None and extent.known <= (MAX_UNROLLED if loop.kind is LoopKind.UNROLLED else 1):
             for number in range(int(extent.known)):
                 self.iteration(loop, constant(number))
             return

@@ -184,6 +184,26 @@ def test_parallel_loops_in_parallel_loops_with_memory_of_their_own(threads):
         np.testing.assert_array_equal(result, np.arange(6)[:, None] * 7 + np.arange(size)[::-1])
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("extent", [-(2**31), -2, 0, 1])
+def test_parallel_loops_of_no_iterations_do_nothing(threads, extent):
+    a = buffer("a", 2)
+    fill = For(i, Load(a, (const(0),)), Store(a, (const(1),), i + 5), LoopKind.PARALLEL)
+    result = np.array([extent, 7], np.int32)
+    compile_program(Program("empty", (a,), fill), threads=threads)(result)
+    assert result[1] == (5 if extent == 1 else 7)
+
+
+def test_long_loops_stay_loops_though_they_are_to_be_unrolled():
+    a = buffer("a", 1 << 20)
+    fill = For(i, const(1 << 20), Store(a, (i,), i * 3), LoopKind.UNROLLED)
+    module = compile_program(Program("long", (a,), fill))
+    assert module.source.count("store i32") == 1
+    result = np.zeros(1 << 20, np.int32)
+    module(result)
+    np.testing.assert_array_equal(result, 3 * np.arange(1 << 20))
+
+
 def test_accumulators_stay_in_registers():
     """The innermost loop of the product is four fused multiply-adds on registers, and no store."""
     assembly = compile_program(matmul(128), target="x86-64").assembly

@@ -34,6 +34,13 @@ for y in range(1024):
     lowered(t.create_schedule(small[-1]), small)
 
 
+@pytest.mark.parametrize("name", ["", "two words", "1st", 'quoted"'])
+def test_programs_are_named_by_identifiers(name: str) -> None:
+    args = product(4)
+    with pytest.raises(LoweringError, match="^the program's name is to be an identifier, not "):
+        lower(t.create_schedule(args[-1]), args, name)
+
+
 def tiled(args: tuple[Tensor, ...]) -> t.Schedule:
     c = args[-1]
     s = t.create_schedule(c)

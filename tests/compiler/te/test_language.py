@@ -183,6 +183,18 @@ K = t.reduce_axis((0, 5), name="k")
             lambda: t.placeholder((4,), "float64"),
             "no dtype 'float64'; use one of bool, int8, uint8, int16, int32, int64, float32",
         ),
+        (
+            lambda: t.placeholder((4,), np.int8),
+            "no dtype <class 'numpy.int8'>; use one of bool, int8, uint8, int16, int32, int64, float32",
+        ),
+        (lambda: t.placeholder((4,), "int8x4"), "no dtype 'int8x4'; use one of bool, int8, "),
+        (lambda: t.placeholder(None, name="z"), "the shape of z is a sequence of extents, not None"),
+        (lambda: t.compute((4,), 0, name="c"), "c: a function of its indices is needed, such as lambda i: A[i], not 0"),
+        (
+            lambda: t.select(A[0, 0] == 1, 1, 2),
+            "a condition is False whatever the indices are; == and != compare the expressions themselves, use equal or "
+            "not_equal",
+        ),
         (lambda: t.var("n", "float32"), "a size is an integer, not float32; use int32"),
         (lambda: t.reduce_axis((3, 3), name="r"), "reduce axis r is empty: (3, 3)"),
         (lambda: t.reduce_axis(7, name="r"), "reduce axis r needs (begin, end), not 7"),

@@ -55,7 +55,7 @@ def requantised_matmul(config: Config, m: int, n: int, k: int) -> VdlaModule:
 @pytest.mark.parametrize("name", ["default", "batch8", "small"])
 def test_a_requantised_matmul(name: str) -> None:
     config, rng = load_config(name), np.random.default_rng(0)
-    m, n, k = 2 * TILE * config.batch, 3 * config.block_out, 4 * config.block_in
+    m, n, k = (2 * TILE + 1) * config.batch, 3 * config.block_out, 4 * config.block_in
     arrays = {
         "A": int8(rng, m, k),
         "W": int8(rng, n, k),
