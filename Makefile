@@ -2,6 +2,8 @@
 
 VENV ?= .venv
 SEEDS ?= 1000
+LAYERS ?= 200
+SCHEDULES ?= 5000
 JOBS ?= 2
 
 BIN := $(VENV)/bin
@@ -21,9 +23,10 @@ run: $(STAMP) ## a ResNet layer (C2) on the cycle-accurate RTL, compared with a 
 test: $(STAMP) ## all tests but the proofs
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/formal -m "not slow"
 
-regress: $(STAMP) ## random programs, SEEDS=n of them, on RTL and functional simulator; JUnit in build/regress.xml
+regress: $(STAMP) ## SEEDS=n random programs, LAYERS=n layers, SCHEDULES=n schedules; JUnit in build/regress.xml
 	@mkdir -p build
-	@DOVETAIL_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/regress --junitxml=build/regress.xml
+	@DOVETAIL_SEEDS=$(SEEDS) DOVETAIL_LAYERS=$(LAYERS) DOVETAIL_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest -q \
+		tests/regress tests/compiler/test_random_schedules.py --junitxml=build/regress.xml
 
 formal: $(STAMP) ## the proofs: token queues, AXI rules, illegal instructions
 	@$(BIN)/python -m pytest -q tests/formal

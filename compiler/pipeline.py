@@ -59,8 +59,3 @@ def run_all(program: Program, stages: Stages) -> Program:
     """The program after the last stage."""
     *_, (_, last) = [("", program), *run_stages(program, stages)]
     return last
-
-
-def cpu_passes() -> tuple[Pass, ...]:
-    """All passes of `cpu_stages`, in order."""
-    return tuple(one for passes in cpu_stages().values() for one in passes)

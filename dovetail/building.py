@@ -169,6 +169,7 @@ class AcceleratorFunction:
             latency=target.latency,
             bytes_per_cycle=target.bytes_per_cycle,
             memory_bytes=memory_for(program),
+            checks=target.checks,
         ) as device:
             for segment in segments:
                 device.write(segment.address, segment.data)

@@ -236,7 +236,9 @@ def run_job_on(
         tensor_bytes=job.tensor_bytes,
         cycles=cycles,
         utilization=shape.macs / (cycles * peak) if cycles else None,
-        roofline=roofline(shape.macs, job.tensor_bytes, peak, bytes_per_cycle) if timed else None,
+        roofline=roofline(shape.macs, job.tensor_bytes, peak, min(bytes_per_cycle, config.bus_bytes))
+        if timed
+        else None,
         instructions=len(job.program) - 1,
         micro_ops=job.micro_ops,
         dram_read_bytes=run.dram_read_bytes,

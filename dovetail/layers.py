@@ -42,6 +42,12 @@ class LayersResult:
     without_latency_hiding: tuple[Result, ...]
 
     @property
+    def bytes_per_cycle(self) -> int:
+        """What memory and bus together move in a cycle."""
+        memory = self.layers[0].memory.bytes_per_cycle
+        return min(memory or self.config.bus_bytes, self.config.bus_bytes)
+
+    @property
     def exact(self) -> bool:
         return all(result.exact for result in self.layers + self.without_latency_hiding)
 

@@ -28,7 +28,7 @@ def require_plot_file(path: str | Path) -> None:
         raise OutputError(f"{path}: plots need matplotlib: pip install 'dovetail[bench]'") from None
 
 
-def plot_roofline(found: LayersResult, path: str | Path, *, bytes_per_cycle: int) -> None:
+def plot_roofline(found: LayersResult, path: str | Path) -> None:
     """Draw each layer's products a cycle over its products a byte of its tensors, under the roofline of the machine.
 
     Filled marks are with latency hiding, hollow ones without.
@@ -40,7 +40,7 @@ def plot_roofline(found: LayersResult, path: str | Path, *, bytes_per_cycle: int
     """
     from matplotlib.figure import Figure
 
-    peak = found.config.macs_per_cycle
+    peak, bytes_per_cycle = found.config.macs_per_cycle, found.bytes_per_cycle
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.add_subplot()
     intensities = [result.macs / result.tensor_bytes for result in found.layers]
@@ -60,7 +60,7 @@ def plot_roofline(found: LayersResult, path: str | Path, *, bytes_per_cycle: int
     axes.set_ylim(0, peak * 1.1)
     axes.set_xlabel("MAC per byte of the layer's tensors")
     axes.set_ylabel("MAC per cycle")
-    axes.set_title(_title(found, bytes_per_cycle), fontsize=10)
+    axes.set_title(_title(found), fontsize=10)
     axes.grid(True, which="major", linewidth=0.3)
     axes.legend(loc="lower right", fontsize=9)
     picture = io.BytesIO()
@@ -80,9 +80,9 @@ def _marks(axes: Axes, results: Sequence[Result], *, filled: bool) -> None:
         axes.annotate(name, (x, y), xytext=(5, -3), textcoords="offset points", fontsize=8)
 
 
-def _title(found: LayersResult, bytes_per_cycle: int) -> str:
+def _title(found: LayersResult) -> str:
     first = found.layers[0]
-    memory = f"{first.memory.latency_cycles} cycles of latency, {bytes_per_cycle} bytes a cycle"
+    memory = f"{first.memory.latency_cycles} cycles of latency, {first.memory.bytes_per_cycle} bytes a cycle"
     text = f"{first.config} on {first.device}, {memory}"
     total, without = found.total, found.total_without
     if total.utilization is not None:

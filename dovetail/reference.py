@@ -62,17 +62,19 @@ def requantise(
 ) -> NDArray[np.int8]:
     """int8 from sums with channels on axis 1: add, multiply, divide by ``2**shift`` and round, half to even.
 
-    Shifts are 0 to 62. What does not fit int32 before or after the multiplication saturates; the result is moved by
+    Shifts are 0 to 63. What does not fit int32 before or after the multiplication saturates; the result is moved by
     `zero_point` and held between `minimum` and `maximum`.
     """
     int32 = np.iinfo(np.int32)
     per_channel = PER_CHANNEL[: sums.ndim]
     biased = np.clip(sums.astype(np.int64) + bias.astype(np.int64).reshape(per_channel), int32.min, int32.max)
     product = biased * multiplier.astype(np.int64).reshape(per_channel)
-    divisor = np.left_shift(np.int64(1), shift.astype(np.int64)).reshape(per_channel)
+    places = shift.astype(np.int64).reshape(per_channel)
+    divisor = np.left_shift(np.int64(1), np.minimum(places, 62))
     below, rest = np.divmod(product, divisor)
     to_next = divisor - rest
     nearest = below + ((rest > to_next) | ((rest == to_next) & (below % 2 == 1)))
-    scaled = np.clip(nearest, int32.min, int32.max)
+    # 2**63 is beyond int64, and a product, at most 2**62, becomes at most a half by it, which rounds to 0.
+    scaled = np.where(places > 62, 0, np.clip(nearest, int32.min, int32.max))
     finished: NDArray[np.int8] = np.clip(scaled + zero_point, minimum, maximum).astype(np.int8)
     return finished

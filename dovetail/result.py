@@ -74,7 +74,12 @@ def roofline(macs: int, tensor_bytes: int, macs_per_cycle: int, bytes_per_cycle:
 
     ``compute`` is the cycles of the products alone, ``macs / macs_per_cycle``; ``traffic`` the cycles in which the
     memory moves each tensor once, ``tensor_bytes / bytes_per_cycle``. Latency, and the filling and draining of a layer,
-    lower the utilization further.
+    lower the utilization further; a layer that steps over rows of its input may come above, as it does not read them.
+
+    Parameters
+    ----------
+    bytes_per_cycle:
+        The memory's, or the bus's if that has fewer.
     """
     compute, traffic = macs / macs_per_cycle, tensor_bytes / bytes_per_cycle
     return compute / max(compute, traffic)

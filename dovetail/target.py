@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dovetail.compiler.codegen.limits import MAX_THREADS
 from dovetail.isa.config import Config, load_config
 from dovetail.runtime import DEVICES
 
@@ -30,6 +31,10 @@ class LlvmTarget:
 
     threads: int = 1
 
+    def __post_init__(self) -> None:
+        if type(self.threads) is not int or not 1 <= self.threads <= MAX_THREADS:
+            raise TargetError(f"threads must be a whole number from 1 to {MAX_THREADS}, not {self.threads!r}")
+
 
 @dataclass(frozen=True)
 class VdlaTarget:
@@ -43,12 +48,15 @@ class VdlaTarget:
         A name for `runtime.open`.
     latency, bytes_per_cycle:
         Of its memory, on devices that have time.
+    checks:
+        The RTL's assertions are on, and its registers begin with random values.
     """
 
     config: Config = field(default_factory=Config)
     device: str = "fsim"
     latency: int = 64
     bytes_per_cycle: int = 16
+    checks: bool = False
 
     @property
     def intrinsics(self) -> Vdla:
@@ -62,12 +70,18 @@ Target = LlvmTarget | VdlaTarget
 
 
 def llvm(threads: int = 1) -> LlvmTarget:
-    """The CPU that this runs on, with `threads` threads for parallel loops."""
+    """The CPU that this runs on, with `threads` threads for parallel loops.
+
+    Raises
+    ------
+    TargetError:
+        `threads` is out of range.
+    """
     return LlvmTarget(threads)
 
 
-def vdla(config: str | Config = "default", device: str = "fsim", **memory: int) -> VdlaTarget:
-    """The accelerator of a configuration, or a preset's or file's name, on a device; `memory` as of `VdlaTarget`.
+def vdla(config: str | Config = "default", device: str = "fsim", **settings: Any) -> VdlaTarget:
+    """The accelerator of a configuration, or a preset's or file's name, on a device; `settings` as of `VdlaTarget`.
 
     Raises
     ------
@@ -76,7 +90,7 @@ def vdla(config: str | Config = "default", device: str = "fsim", **memory: int) 
     """
     if device not in DEVICES:
         raise TargetError(f"no device {device!r}; use one of {', '.join(DEVICES)}")
-    return VdlaTarget(config if isinstance(config, Config) else load_config(config), device, **memory)
+    return VdlaTarget(config if isinstance(config, Config) else load_config(config), device, **settings)
 
 
 def resolve(target: str | Target) -> Target:

@@ -44,7 +44,10 @@ class Workload:
     def __post_init__(self) -> None:
         size = tensor_bytes(self.shape)
         if size > MAX_TENSOR_BYTES:
-            raise WorkloadError(f"{self.name}: {size} bytes of tensors; the limit is {MAX_TENSOR_BYTES}")
+            raise WorkloadError(
+                f"{self.name}: {size} bytes of tensors; the limit is {MAX_TENSOR_BYTES}, for the reference's sake: use "
+                f"smaller sizes"
+            )
 
 
 @dataclass(frozen=True)

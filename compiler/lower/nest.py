@@ -9,12 +9,13 @@ from functools import cached_property
 from dovetail.compiler.te.stage import Stage
 from dovetail.compiler.te.tensor import Axis, AxisKind, Reduce, Tensor, TensorRead
 from dovetail.compiler.tir.expr import Const, Expr, Load, Var, all_of, binary
-from dovetail.compiler.tir.stmt import Allocate, Buffer, For, If, LoopKind, Stmt, Store, seq
+from dovetail.compiler.tir.stmt import SHARED, THREADS_OF_GROUP, Allocate, Buffer, For, If, LoopKind, Stmt, Store, seq
 from dovetail.compiler.tir.structure import Node, free_vars, substitute, transform
 
 from .bounds import Bounds
 from .dataflow import Dataflow
 from .domain import Check, Domain, Loop, thread_key
+from .errors import LoweringError
 from .facts import Facts
 from .names import Names
 from .spans import Span
@@ -123,7 +124,20 @@ class _StageNest:
         self.guards = [guard for check in domain.checks for guard in self.guards_of(check)]
 
     def build(self) -> Stmt:
+        self.refuse_repeated_sums()
         return self.guarded(-1, self.loop(0))
+
+    def refuse_repeated_sums(self) -> None:
+        """Threads that share a sum must share the work: else each of them adds all of it."""
+        if self.stage.scope != SHARED or not self.stage.op.reduce_axis:
+            return
+        bound = {thread_key(loop.attributes.thread) for loop in self.loops if loop.attributes.thread is not None}
+        for key in self.builder.threads.keys() - bound:
+            if isinstance(key, str) and key.startswith(THREADS_OF_GROUP):
+                raise LoweringError(
+                    f"{self.stage.name} in shared memory would be reduced by every thread of {key}; bind one of its data "
+                    f"loops to {key}, or keep it in local memory"
+                )
 
     @cached_property
     def instruction(self) -> TensorizedNest:
@@ -190,7 +204,7 @@ class _StageNest:
         var, kind, thread = loop.var, loop.attributes.kind, loop.attributes.thread
         if thread is not None:
             self.builder.threads[thread_key(thread)] = (var, loop.extent)
-            if thread.thread.startswith("threadIdx"):
+            if thread.thread.startswith(THREADS_OF_GROUP):
                 self.builder.bounds.threads.add(var)
         inner = self.builder.allocating(body) if kind in _OWN_MEMORY else body()
         if thread is not None:

@@ -103,7 +103,7 @@ class Machine:
             at = max(at, first)
             possible = (last - at) * (1 - share)
             if left <= possible:
-                return at + left / (1 - share)
+                return at + (left / (1 - share) if left else 0.0)
             left -= possible
             at = last
         return at + left

@@ -13,7 +13,8 @@ from dovetail.compiler.vdla.scopes import ACC_BUFFER, LANES, ON_CHIP
 from .boxes import Boxes, merged
 from .lanes import lane_axes, lane_variables, vector_axes
 from .loop_nests import Nest, NestRewriter, uses
-from .requantisation import OUT_TYPE, NotStoredError, requantisation
+from .requantisation import OUT_TYPE, requantisation
+from .store_forms import NotStoredError, check_integers
 
 
 def map_output(program: Program) -> Program:
@@ -39,6 +40,10 @@ class _MapOutput(NestRewriter):
         if not nest.on_accelerator():
             return None
         target = nest.target
+        try:
+            check_integers(nest.value)
+        except NotStoredError as reason:
+            raise nest.error(str(reason)) from None
         if target.buffer.scope in ON_CHIP or target.buffer.scope != GLOBAL or target.dtype != OUT_TYPE:
             raise nest.error(
                 f"{nest.value} is {nest.value.dtype} for {target.buffer.scope}; a store finishes {OUT_TYPE} for DRAM, "

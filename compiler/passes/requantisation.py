@@ -12,15 +12,13 @@ from dovetail.compiler.tir.structure import Node, walk
 from dovetail.compiler.vdla.scopes import ACC_BUFFER
 from dovetail.isa.instructions import Post
 
+from .store_forms import NotStoredError, check_integers, check_operators
+
 OUT_TYPE = "int8"
 ACC_TYPE = "int32"
 MAX_SHIFT = 63
 """Of a record of `PARAM`, whose shift has six bits."""
 _LOWEST, _HIGHEST = limits(ACC_TYPE)
-
-
-class NotStoredError(Exception):
-    """`STORE` does not compute an expression; the message says which and why."""
 
 
 @dataclass
@@ -49,11 +47,14 @@ def requantisation(value: Expr, bounds: Bounds) -> Requantisation:
     NotStoredError:
         It is something else.
     """
+    check_integers(value)
     accumulators = {part for part in walk(value) if isinstance(part, Load) and part.buffer.scope == ACC_BUFFER}
     if len(accumulators) != 1:
         names = " and ".join(map(str, accumulators)) or "none"
         raise NotStoredError(f"{value} has {names} in {ACC_BUFFER}; a store takes one accumulator; add them up there")
-    return _Matcher(accumulators.pop(), bounds).output(value)
+    acc = accumulators.pop()
+    check_operators(value, acc)
+    return _Matcher(acc, bounds).output(value)
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,11 @@ class _Matcher:
         """
         while isinstance(value, Cast):
             if not is_integer(value.a.dtype) or not self.fits(value.a, value.type):
-                raise NotStoredError(f"{value} may wrap, but a store saturates; write t.saturate(..., {value.type!r})")
+                low, high = limits(value.type)
+                raise NotStoredError(
+                    f"{value} may wrap, but a store saturates; write t.saturate(..., {value.type!r}), or clip to "
+                    f"bounds within {value.type}'s {low} to {high}"
+                )
             value = value.a
         return value
 

@@ -9,6 +9,7 @@ from dovetail.compiler.errors import CompileError
 from dovetail.compiler.tir.expr import Binary, Const, Expr, Load, Var
 from dovetail.compiler.tir.stmt import (
     SHARED,
+    THREADS_OF_GROUP,
     Allocate,
     Barrier,
     Buffer,
@@ -44,7 +45,7 @@ def insert_barriers(program: Program) -> Program:
 
 class _Groups(Rewriter):
     def visit_for(self, loop: For) -> Stmt:
-        if loop.kind is LoopKind.THREAD and loop.thread.startswith("threadIdx"):
+        if loop.kind is LoopKind.THREAD and loop.thread.startswith(THREADS_OF_GROUP):
             return _Group().part(loop).stmt
         return self.rebuild(loop)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import linecache
 import re
 import sys
+from itertools import islice
+from keyword import iskeyword
 from types import FrameType, TracebackType
 
 _OWN = ("dovetail.compiler.te", "dovetail.compiler.tir")
-_ASSIGNMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(?::[^=]*)?=(?!=)\s*(.*)")
+_TARGET = re.compile(r"\s*([A-Za-z_]\w*)\s*(?::[^=]*)?=\s*")
 
 
 def user_location() -> str:
@@ -28,15 +30,20 @@ def location_of(traceback: TracebackType | None) -> str:
 
 
 def assigned_name(function: str, fallback: str) -> str:
-    """The variable to which the user's line assigns what `function` returns; `fallback` where it does not say."""
+    """The variable to which the user's code assigns what `function` returns; `fallback` where it does not say."""
     frame = _user_frame()
     if frame is None:
         return fallback
-    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
-    match = _ASSIGNMENT.match(line)
-    if match is None or not re.match(rf"([A-Za-z_]\w*\.)*{function}\(", match[2]):
+    number, _, column, _ = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
+    if number is None or column is None:
         return fallback
-    return match[1]
+    # Columns are offsets into the line as UTF-8.
+    line = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).encode()
+    statement, call = line[:column].decode().rpartition(";")[2], line[column:].decode()
+    target = _TARGET.fullmatch(statement)
+    if target is None or iskeyword(target[1]) or not re.match(rf"([A-Za-z_]\w*\.)*{function}\(", call):
+        return fallback
+    return target[1]
 
 
 def _user_frame() -> FrameType | None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from dovetail.compiler.tir.stmt import Primitive
 
-from .tensor import Tensor
+from .errors import LanguageError
+from .tensor import ComputeOp, Tensor
+from .walk import tensors_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,11 @@ class TensorIntrinsic:
 
     A reduction needs `reset` and `update` (or `whole`, where the reduction is always complete); other expressions need
     `whole`.
+
+    Raises
+    ------
+    LanguageError:
+        `output` is not computed, or `inputs` are not the tensors that it reads, or not placeholders.
     """
 
     name: str
@@ -40,3 +47,19 @@ class TensorIntrinsic:
     whole: Primitive | None = None
     reset: Primitive | None = None
     update: Primitive | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.output.op, ComputeOp):
+            raise LanguageError(f"intrinsic {self.name}: its output, {self.output.name}, is not computed")
+        read = tensors_of(self.output.op.body)
+        computed = [tensor.name for tensor in read if isinstance(tensor.op, ComputeOp)]
+        if computed:
+            raise LanguageError(
+                f"intrinsic {self.name}: {self.output.name} reads {', '.join(computed)}, which is computed; "
+                "an intrinsic is one expression of placeholders"
+            )
+        if len(self.inputs) != len(read) or set(self.inputs) != set(read):
+            raise LanguageError(
+                f"intrinsic {self.name}: its inputs are ({', '.join(tensor.name for tensor in self.inputs)}), but "
+                f"{self.output.name} reads ({', '.join(tensor.name for tensor in read)})"
+            )

@@ -10,11 +10,12 @@ from dovetail.compiler.tir import dtypes
 from dovetail.compiler.tir import expr as tir
 from dovetail.compiler.tir.dtypes import INDEX, TypeMismatch
 from dovetail.compiler.tir.expr import Const, Expr, ExprLike, Symbolic, Var
+from dovetail.compiler.tir.simplify import linear
 
 from .caller import assigned_name, location_of, user_location
 from .errors import LanguageError
 from .tensor import Axis, AxisKind, ComputeOp, Operation, PlaceholderOp, Reduce, Tensor, TensorRead
-from .walk import subexpressions, tensors_of
+from .walk import subexpressions, tensors_of, unguarded_reads
 
 THREAD_TAGS = (*(f"{level}.{axis}" for level in ("blockIdx", "threadIdx") for axis in "xyz"), "vthread")
 
@@ -116,7 +117,7 @@ def compute(shape: Sequence[ExprLike], fn: Callable[..., ExprLike], name: str | 
     ------
     LanguageError:
         `fn` takes another number of indices, or what it returns has no meaning: mixed dtypes, a reduction inside of
-        another expression, a reduce axis that nothing reduces over.
+        another expression, a reduce axis that nothing reduces over, an unguarded read that leaves its tensor.
     """
     where = user_location()
     name = name or assigned_name("compute", "T")
@@ -133,6 +134,7 @@ def compute(shape: Sequence[ExprLike], fn: Callable[..., ExprLike], name: str | 
         raise LanguageError(f"{name}: {error}", location_of(error.__traceback__)) from None
     op = ComputeOp(name, axes, body, where)
     _check_body(op)
+    _check_reads(op)
     return Tensor(op)
 
 
@@ -225,6 +227,31 @@ def _check_body(op: ComputeOp) -> None:
                 f"sum(..., axis={part}), or make it an index",
                 op.where,
             )
+
+
+def _check_reads(op: ComputeOp) -> None:
+    """Refuses reads that nothing guards and that some element makes outside of the tensor, where that is certain:
+    indices that are affine in axes of constant bounds, of extents that are constant."""
+    bounds = {
+        axis.var: (int(axis.begin.value), int(axis.begin.value + axis.extent.value) - 1)
+        for axis in (*op.axis, *op.reduce_axis)
+        if isinstance(axis.begin, Const) and isinstance(axis.extent, Const)
+    }
+    for one in unguarded_reads(op.body):
+        for place, (index, extent) in enumerate(zip(one.indices, one.tensor.shape, strict=True)):
+            parts = linear(index, bounds)
+            if parts is None or not isinstance(parts[1], Const) or not isinstance(extent, Const):
+                continue
+            ends = [sorted(by * end for end in bounds[var]) for var, by in parts[0].items()]
+            low, high = (int(parts[1].value) + sum(end[side] for end in ends) for side in (0, 1))
+            if low < 0 or high >= extent.value:
+                axes = " or ".join(var.name for var, by in parts[0].items() if by)
+                raise LanguageError(
+                    f"{op.name}: index {place} of {one.tensor.name}, {index}, reaches {low if low < 0 else high}, "
+                    f"outside of its extent {extent}; guard the read with if_then_else"
+                    + (f" or make {axes} smaller" if low >= 0 and axes else ""),
+                    op.where,
+                )
 
 
 def sizes_of(op: Operation) -> set[Var]:

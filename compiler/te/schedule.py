@@ -139,8 +139,12 @@ class Schedule:
                 return stage
             if isinstance(key.op if isinstance(key, Tensor) else key, PlaceholderOp):
                 raise ScheduleError(f"{key.name} is a placeholder, which has no loops; make a copy with cache_read")
-        stages = ", ".join(stage.name for stage in self.stages)
-        raise ScheduleError(f"{getattr(key, 'name', key)} has no stage in this schedule, which computes {stages}")
+        elif not isinstance(key, Stage):
+            raise ScheduleError(f"a schedule takes a tensor to choose a stage, not {type(key).__name__}")
+        names = [stage.name for stage in self.stages]
+        if key.name in names:
+            raise ScheduleError(f"this schedule computes another tensor that is also named {key.name}; use that one")
+        raise ScheduleError(f"{key.name} has no stage in this schedule, which computes {', '.join(names)}")
 
     def readers(self, tensor: Tensor) -> list[Stage]:
         """The stages whose operations read `tensor`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from dovetail.compiler.tir.expr import Expr, Var
+from dovetail.compiler.tir.expr import Expr, Select, Var
 
 from .tensor import Tensor, TensorRead
 
@@ -14,11 +14,19 @@ from .tensor import Tensor, TensorRead
 def subexpressions(expr: Expr) -> Iterator[Expr]:
     """`expr` and all that it is made of, outermost first, from left to right."""
     yield expr
-    for field in fields(expr):
-        value = getattr(expr, field.name)
-        for child in value if isinstance(value, tuple) else (value,):
-            if isinstance(child, Expr):
-                yield from subexpressions(child)
+    for child in _children(expr):
+        yield from subexpressions(child)
+
+
+def unguarded_reads(expr: Expr) -> Iterator[TensorRead]:
+    """The reads in `expr` that are made whatever its conditions are: all but those in the arms of an if_then_else."""
+    if isinstance(expr, Select) and expr.guard:
+        yield from unguarded_reads(expr.condition)
+        return
+    if isinstance(expr, TensorRead):
+        yield expr
+    for child in _children(expr):
+        yield from unguarded_reads(child)
 
 
 def rewrite(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
@@ -60,3 +68,11 @@ def tensors_of(expr: Expr) -> list[Tensor]:
         if isinstance(part, TensorRead):
             found[part.tensor] = None
     return list(found)
+
+
+def _children(expr: Expr) -> Iterator[Expr]:
+    for field in fields(expr):
+        value = getattr(expr, field.name)
+        for child in value if isinstance(value, tuple) else (value,):
+            if isinstance(child, Expr):
+                yield child

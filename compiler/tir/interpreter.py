@@ -15,6 +15,7 @@ from .memory import Array, Box, InterpreterError, Memory
 from .printer import UNIT_PREFIX
 from .stmt import (
     SHARED,
+    THREADS_OF_GROUP,
     Allocate,
     Barrier,
     Buffer,
@@ -302,7 +303,7 @@ class _Interpreter:
 
 def _is_group(node: Node) -> bool:
     """Whether `node` is a loop over the threads of a group."""
-    return isinstance(node, For) and node.kind is LoopKind.THREAD and node.thread.startswith("threadIdx")
+    return isinstance(node, For) and node.kind is LoopKind.THREAD and node.thread.startswith(THREADS_OF_GROUP)
 
 
 def _box(region: Region) -> Callable[[Environment], Box]:

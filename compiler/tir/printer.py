@@ -10,6 +10,7 @@ from .expr import Binary, Const, Expr, Load, Op, Ramp, Range
 from .expr_text import box_text, buffer_text, expr_text, index_text, number_text, region_text
 from .stmt import (
     LOCAL,
+    THREADS_OF_GROUP,
     Allocate,
     Barrier,
     Buffer,
@@ -33,7 +34,7 @@ UNIT_PREFIX = {Unit.LOAD: "ld", Unit.COMPUTE: "ex", Unit.STORE: "st"}
 """How units print."""
 
 _INDENT = "    "
-_GROUPS = {"blockIdx": "thread_group", "threadIdx": "thread_item"}
+_GROUPS = {"blockIdx": "thread_group", THREADS_OF_GROUP: "thread_item"}
 
 
 def show(node: Node, prefix: str = "vdla") -> str:

@@ -22,6 +22,10 @@ SHARED = "shared"
 ``inp_buffer``."""
 
 
+THREADS_OF_GROUP = "threadIdx"
+"""How the names of thread axes begin whose threads share memory and meet at barriers."""
+
+
 @dataclass(frozen=True, eq=False)
 class Buffer:
     """A tensor in memory, row-major.

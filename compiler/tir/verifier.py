@@ -25,6 +25,7 @@ from .expr import (
     Var,
 )
 from .stmt import (
+    THREADS_OF_GROUP,
     Allocate,
     Barrier,
     Buffer,
@@ -252,7 +253,7 @@ class _Verifier:
     def loop(self, loop: For) -> None:
         self.visit(loop.extent)
         self.introduce(loop.var)
-        is_group = loop.thread.startswith("threadIdx")
+        is_group = loop.thread.startswith(THREADS_OF_GROUP)
         self.threads += is_group
         self.visit(loop.body)
         self.threads -= is_group

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 
@@ -18,4 +19,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run_app(arguments)
     except KeyboardInterrupt:
+        print("dovetail: interrupted", file=sys.stderr)
         return 130

@@ -25,6 +25,8 @@ from .verify import verify
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of writing. All files are written in places that name them, so without a name it was standard output."""
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""What we started is in groups of its own, which a terminal that closes does not reach. Under nohup it need not."""
 
 app = typer.Typer(
     name="dovetail",
@@ -66,12 +68,16 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
         What follows the program's name; `sys.argv` without it.
     """
     STATE.verbose = False
-    previous = signal.signal(signal.SIGTERM, _terminated)
+    heeded = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, _terminated) for number in heeded}
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="dovetail", standalone_mode=False)
+        if code == INTERRUPTED:  # what Typer makes of Ctrl-C
+            raise KeyboardInterrupt
         sys.stdout.flush()
         return code if isinstance(code, int) else RIGHT
     except (KeyboardInterrupt, typer.Abort):
+        print("dovetail: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         _leave_standard_output()
@@ -86,7 +92,8 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         return code
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _leave_standard_output() -> None:

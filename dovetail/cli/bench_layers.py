@@ -63,7 +63,7 @@ def layers(
         )
     write_json(found.as_dict(), json)
     if plot is not None:
-        plot_roofline(found, plot, bytes_per_cycle=bytes_per_cycle)
+        plot_roofline(found, plot)
     if json != STANDARD_OUTPUT:
         output().print(_table(found))
     raise typer.Exit(RIGHT if found.exact else WRONG)

@@ -25,6 +25,7 @@ from dovetail.sim.progress import Progress, silent
 
 from .control import c_header, sv_header
 from .emitted import verilog
+from .group import running
 from .launch import TOP
 from .library import is_compilation, keep, restore
 from .toolchain import MAKE_VARIABLES, link_flags, require_tools, tool_environment, verilator_binary, versions
@@ -188,26 +189,12 @@ def _run(command: list[str], work: Path, log: str) -> None:
 def _run_lines(command: list[str], work: Path, log: str) -> Iterator[str]:
     """Run a command, yield its output line by line and keep it in `log`."""
     lines = []
-    with subprocess.Popen(
-        command,
-        cwd=work,
-        env=tool_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        try:
-            assert process.stdout is not None
-            with open(log, "a") as file:
-                for line in process.stdout:
-                    file.write(line)
-                    lines.append(line.rstrip())
-                    yield line
-        except BaseException:
-            process.kill()
-            raise
+    with running(command, work, tool_environment()) as process, open(log, "a") as file:
+        assert process.stdout is not None
+        for line in process.stdout:
+            file.write(line)
+            lines.append(line.rstrip())
+            yield line
     if process.returncode:
         errors = [line for line in lines if "rror" in line] or lines
         tool = Path(command[0]).name

@@ -191,7 +191,7 @@ class TestSchedules:
         """At 64 by 64 by 64: the schedule loads two tiles for each GEMM, which at 1024 are 6 million instructions."""
         left, right = int8(rng, 64, 64), int8(rng, 64, 64)
         result = np.full((64, 64), -1, np.int32)
-        t.build(*tensorized(64), t.target.vdla("batch8", device))(left, right, result)
+        t.build(*tensorized(64), t.target.vdla("batch8", device, checks=True))(left, right, result)
         np.testing.assert_array_equal(result, left.astype(np.int32).T @ right.astype(np.int32))
 
 
@@ -366,7 +366,7 @@ class TestVirtualThreads:
     def test_the_whole_program_adds_up(self, device: str, rng: np.random.Generator) -> None:
         rows = int8(rng, 128, 16)
         result = np.full(16, -1, np.int32)
-        t.build(*latency_hiding(), t.target.vdla("small", device))(rows, result)
+        t.build(*latency_hiding(), t.target.vdla("small", device, checks=True))(rows, result)
         np.testing.assert_array_equal(result, rows.astype(np.int32).sum(axis=0))
 
     def test_instructions_have_the_tokens_of_the_listing(self) -> None:

@@ -281,17 +281,27 @@ def test_one_wrong_element_is_exit_code_1(
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
-    [(runtime.DeviceLost("it is gone"), 3), (runtime.DeviceTimeout("too slow"), 3), (KeyboardInterrupt(), 130)],
+    ("error", "code", "line"),
+    [
+        (runtime.DeviceLost("it is gone"), 3, "dovetail: it is gone"),
+        (runtime.DeviceTimeout("too slow"), 3, "dovetail: too slow"),
+        (KeyboardInterrupt(), 130, "dovetail: interrupted"),
+    ],
 )
-def test_device_faults_and_interrupts_leave_no_result(
-    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_device_faults_and_interrupts_say_so_and_leave_no_result(
+    error: BaseException,
+    code: int,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fail(*arguments: Any, **settings: Any) -> Any:
         raise error
 
     monkeypatch.setattr(runtime, "open", fail)
     assert main(["run", "C3", "--json", str(tmp_path / "result.json")]) == code
+    assert capsys.readouterr().err.splitlines()[-1] == line
     assert list(tmp_path.iterdir()) == []
 
 

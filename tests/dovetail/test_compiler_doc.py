@@ -18,8 +18,11 @@ import dovetail as t
 from dovetail.building import compile_for_accelerator
 from dovetail.compiler.lower import lower
 from dovetail.compiler.pipeline import accelerator_stages, run_stages
+from dovetail.cpu_job import CPU
 from dovetail.isa.config import Config
 from dovetail.isa.disassembler import disassemble
+from dovetail.runtime import DEVICES
+from dovetail.stages import stage_names
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "compiler.md"
 CODE = re.compile(r"<!-- run -->\n```python\n(.*?)```", re.DOTALL)
@@ -33,19 +36,35 @@ def instructions(schedule: t.Schedule, args: list[t.Tensor]) -> str:
     return "\n".join(line.partition("  ;")[0] for line in lines if not line.startswith("."))
 
 
+def execute(file: Path, source: str, names: dict[str, Any]) -> None:
+    """Runs an example as a reader does, from a file: tensors without a name take that of their variable there."""
+    file.write_text(source)
+    exec(compile(source, str(file), "exec"), names)
+
+
+def stages_of_devices() -> str:
+    """A line for the devices that have the same stages."""
+    devices: dict[tuple[str, ...], list[str]] = {}
+    for device in (*DEVICES, CPU):
+        devices.setdefault(stage_names(device), []).append(device)
+    return "\n".join(f"{', '.join(same)}: {', '.join(names)}" for names, same in devices.items())
+
+
 @pytest.fixture(scope="module")
-def texts() -> dict[str, str]:
+def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the page's examples print, by the names in its marks."""
     example, own = CODE.findall(PAGE.read_text())
+    folder = tmp_path_factory.mktemp("examples")
     names: dict[str, Any] = {}
-    exec(example, names)
+    execute(folder / "example.py", example, names)
     schedule, args = names["s"], names["args"]
     check_example(schedule, args)
     stages = dict(run_stages(lower(schedule, args), accelerator_stages()))
     found: dict[str, object] = {"schedule": schedule, "asm": instructions(schedule, args)}
     found |= {name: stages[name] for name in ("tokens", "threads")}
+    found["stages"] = stages_of_devices()
     found["copies"] = t.lower(schedule, args)
-    exec(own, names)
+    execute(folder / "own.py", own, names)
     own_args = [names["X"], names["top"]]
     found |= {"own": t.lower(names["s"], own_args), "own-asm": instructions(names["s"], own_args)}
     return {name: f"{text}".rstrip() + "\n" for name, text in found.items()}

@@ -87,5 +87,5 @@ def test_the_total_weighs_layers_by_their_products_and_leaves_c1_out(results: tu
 def test_the_roofline_is_drawn(suffix: str, magic: bytes, results: tuple[Result, ...], tmp_path: Path) -> None:
     slower = tuple(replace(one, cycles=2 * (one.cycles or 0)) for one in results)
     path = tmp_path / f"layers.{suffix}"
-    plot_roofline(LayersResult(config=TINY, layers=results, without_latency_hiding=slower), path, bytes_per_cycle=16)
+    plot_roofline(LayersResult(config=TINY, layers=results, without_latency_hiding=slower), path)
     assert path.read_bytes().startswith(magic)

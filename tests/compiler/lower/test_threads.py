@@ -77,3 +77,17 @@ def test_a_stage_cannot_use_more_threads_than_there_are() -> None:
     args, s = cooperative(32, 2)
     with pytest.raises(LoweringError, match=r"AS: ax1o has the extent 4, more than the 2 threads of yio"):
         lower(s, args)
+
+
+def test_a_shared_sum_is_not_added_up_by_every_thread() -> None:
+    A = t.placeholder((8, 13), name="A")
+    k = t.reduce_axis((0, 8), name="k")
+    C = t.compute((13,), lambda x: t.sum(A[k, x], axis=k), name="C")
+    E = t.compute((13,), lambda y: C[y] * 2, name="E")
+    s = t.create_schedule(E)
+    (y,) = s[E].op.axis
+    s[E].bind(y, t.thread_axis("threadIdx.x"))
+    s[C].set_scope("shared")
+    s[C].compute_at(s[E], y)
+    with pytest.raises(LoweringError, match="C in shared memory would be reduced by every thread of threadIdx.x; bind"):
+        lower(s, [A, E])

@@ -169,7 +169,7 @@ TARGETS = {"int8": OUT, "int32": ACC}
         (Load(OTHER, (ROW, Const(0))), r"other\[row\]\[0\] is the same for all lane"),
         (Cast("int8", acc), "may wrap, but a store saturates"),
         (t.clip(acc + 1, 0, 9).astype("int8"), "may wrap in int32; cast the operands to a wider type first"),
-        (t.clip(acc >> 3, 0, 9).astype("int8"), "acc.* >> 3 is not a sum with acc.* in it once"),
+        (t.clip(acc >> 3, 0, 9).astype("int8"), "acc.* >> 3: a store divides only by rounding.*t.round_shift"),
         (t.clip(acc.astype("int64") + other, 0, 9).astype("int8"), "a store takes one accumulator"),
         (
             t.clip(wide + 1000 + at(BIAS), 0, 9).astype("int8"),

@@ -14,14 +14,18 @@ from dovetail.compiler import te as t
 from dovetail.compiler.ops.quantise import Residual, requantise
 from dovetail.compiler.passes.errors import MappingError
 from dovetail.compiler.tir.expr import Expr, const
+from dovetail.compiler.tir.stmt import GLOBAL
 from tests.compiler.passes.vector_programs import (
     ACC,
     BIAS,
+    LANE_COUNT,
     MULTIPLIER,
     OUT,
     RESIDUAL,
+    ROWS,
     SHIFT,
     at,
+    buffer,
     extreme,
     mapped,
     nest,
@@ -168,6 +172,45 @@ def test_what_is_accepted_is_exact(total: Expr, clipped: bool, seed: int) -> Non
 def test_what_a_store_lacks_is_said(total: Expr, reason: str) -> None:
     with pytest.raises(MappingError, match=reason):
         mapped(nest(OUT, t.clip(total, -100, 120).astype("int8"), PARAMS))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (
+            t.saturate(at(ACC).astype("float32") * 0.5, "int8"),
+            r"float32\(acc.*\) is float32, but a store works on integers only; use t.round_shift, or a multiplier",
+        ),
+        ((at(ACC).astype("float32") * 0.5).astype("int8"), "a store works on integers only"),
+        (t.saturate(at(ACC) // 1024, "int8"), "acc.* // 1024: a store divides only by rounding.*use t.round_shift, or"),
+        (
+            t.saturate(at(ACC) * at(ACC), "int8"),
+            "multiplies the accumulator by itself.*compute the product on the host",
+        ),
+        (
+            t.saturate(at(ACC) % 8, "int8"),
+            "acc.* % 8: a store only adds, multiplies, clips and rounds.* or on the host",
+        ),
+        (t.clip(at(ACC), -200, 200).astype("int8"), r"may wrap.*t.saturate\(.*or clip to .* int8's -128 to 127"),
+    ],
+)
+def test_a_refusal_names_a_way_that_was_not_tried(value: Expr, reason: str) -> None:
+    with pytest.raises(MappingError, match=reason) as refusal:
+        mapped(nest(OUT, value, PARAMS))
+    assert "\n" not in str(refusal.value)
+
+
+def test_no_store_is_of_floats() -> None:
+    target = buffer("floats", "float32", GLOBAL, ROWS, LANE_COUNT)
+    with pytest.raises(MappingError, match="a store works on integers only"):
+        mapped(nest(target, at(ACC).astype("float32") * 0.5, (*PARAMS, target)))
+
+
+@pytest.mark.parametrize(
+    "total", [t.round_shift(at(ACC), 10), t.round_shift(wide(at(ACC)) * at(MULTIPLIER), at(SHIFT))]
+)
+def test_the_ways_that_refusals_name_are_stores(total: Expr) -> None:
+    assert operations(mapped(nest(OUT, t.saturate(total, "int8"), PARAMS))) == ["requantise"]
 
 
 def test_a_cast_that_may_wrap_is_no_store() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dovetail as t
+from dovetail.compiler.te.walk import tensors_of
 from dovetail.compiler.tir.expr import Const, Select, TypeMismatch
 from tests.compiler.te_reference import Array, evaluate
 
@@ -41,6 +42,12 @@ def test_names_come_from_the_variable_that_is_assigned() -> None:
     assert spread.name == "spread"
     assert [axis.name for axis in spread.op.axis] == ["y", "x0", "x1"]
     assert t.placeholder((1,), name="other").name == "other"
+    # fmt: off
+    first = t.placeholder((1,)); é = [0]; second: t.Tensor = t.placeholder((1,))  # noqa: E702
+    third = [t.placeholder((1,)), é]; fourth = t.compute((1,), lambda i: t.placeholder((1,))[i])  # noqa: E702
+    # fmt: on
+    (inner,) = tensors_of(fourth.op.body)
+    assert [one.name for one in (first, second, third[0], fourth, inner)] == ["first", "second", "T", "fourth", "T"]
 
 
 def test_a_matrix_product() -> None:
@@ -127,6 +134,17 @@ def test_if_then_else_evaluates_one_arm_only_and_select_both() -> None:
     assert not t.select(guarded[0] < 1, 1.0, 2).guard
 
 
+def test_only_reads_that_certainly_leave_their_tensor_are_refused() -> None:
+    a, n = t.placeholder((8,), name="a"), t.var("n")
+    where = t.placeholder((64,), "int32", name="where")
+    symbolic = t.placeholder((n,), name="symbolic")
+    k = t.reduce_axis((3, 5), name="k")
+    t.compute((64,), lambda y: t.if_then_else(y < 8, a[y], 0))
+    t.compute((64,), lambda y: a[y % 8] + a[y // 8] + a[where[y]] + symbolic[y])
+    t.compute((n,), lambda y: a[y])
+    t.compute((4,), lambda y: t.sum(a[7 - y - (k - 3)] + a[y + k - 3], axis=k))
+
+
 def test_a_wrong_number_of_indices_is_refused_at_its_line() -> None:
     a = t.placeholder((4, 5))
 
@@ -202,6 +220,30 @@ K = t.reduce_axis((0, 5), name="k")
         (lambda: t.thread_axis("vthread", 0), "thread axis vthread needs an extent of at least 1, not 0"),
         (lambda: A[0, 5], "index 1 of A is 5, outside of its extent 5"),
         (lambda: A[-1, 0], "index 0 of A is -1, outside of its extent 4"),
+        (
+            lambda: t.compute((64,), lambda y: A[2, y] + 1, name="c"),
+            "c: index 1 of A, y, reaches 63, outside of its extent 5; guard the read with if_then_else or "
+            "make y smaller",
+        ),
+        (
+            lambda: t.compute((4,), lambda y: t.sum(A[y, 2 * K - 1], axis=K), name="c"),
+            "c: index 1 of A, 2 * k - 1, reaches -1, outside of its extent 5; guard the read with if_then_else",
+        ),
+        (
+            lambda: t.compute((4,), lambda y: t.if_then_else(A[y + 1, 0] > 0, A[y + 1, 0], 0), name="c"),
+            "c: index 0 of A, y + 1, reaches 4, outside of its extent 4; guard the read with if_then_else or "
+            "make y smaller",
+        ),
+        (
+            lambda: t.TensorIntrinsic(
+                "add", t.compute((4,), lambda y: A[y, 0] + I8[y].astype("float32"), name="c"), (A,)
+            ),
+            "intrinsic add: its inputs are (A), but c reads (A, I8)",
+        ),
+        (
+            lambda: t.TensorIntrinsic("copy", A, (A,)),
+            "intrinsic copy: its output, A, is not computed",
+        ),
         (lambda: A[0, 1.5], "index 1 of A must be an integer, not 1.5 of float32; cast it to int32"),
         (lambda: A[0, "x"], "index 1 of A: expected an expression or a number, not 'x'"),
         (

@@ -11,7 +11,7 @@ from dovetail.compiler.te.schedule import Schedule
 from dovetail.compiler.te.scheduled import ScheduledStage
 from dovetail.compiler.te.tensor import Axis
 
-DOT = t.TensorIntrinsic("dot", t.placeholder((8,), name="unused"), ())
+DOT = t.TensorIntrinsic("dot", t.compute((8,), lambda i: 0, name="unused"), ())
 
 
 class Case:
@@ -285,7 +285,14 @@ CASES: list[tuple[Do, Do, str]] = [
     ),
     (lambda a: a.c.unroll(a.k), lambda a: a.s.rfactor(a.C, a.k), "rfactor of k in C: it is unrolled already"),
     (nothing, lambda a: a.s[a.A], "A is a placeholder, which has no loops; make a copy with cache_read"),
-    (nothing, lambda a: a.s[3], "3 has no stage in this schedule, which computes P, C, D, E, V"),
+    (nothing, lambda a: a.s[3], "a schedule takes a tensor to choose a stage, not int"),
+    (nothing, lambda a: a.s["C"], "a schedule takes a tensor to choose a stage, not str"),
+    (nothing, lambda a: a.s[Case().C], "this schedule computes another tensor that is also named C; use that one"),
+    (
+        nothing,
+        lambda a: a.s[t.compute((4,), lambda i: i, name="Z")],
+        "Z has no stage in this schedule, which computes P, C, D, E, V",
+    ),
     (nothing, lambda a: t.create_schedule(a.A), "A is not computed; create_schedule takes what compute made"),
     (nothing, lambda a: t.create_schedule([]), "create_schedule needs at least one output"),
 ]

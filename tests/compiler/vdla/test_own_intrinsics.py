@@ -99,7 +99,7 @@ def test_an_intrinsic_of_the_machine_s_primitives_runs_on_it(device: str, rng: n
     schedule, args = maxima(running_maximum())
     rows = rng.integers(-128, 128, (9, 2 * LANES)).astype(np.int8)
     result = np.zeros(2 * LANES, np.int32)
-    t.build(schedule, args, t.target.vdla("small", device))(rows, result)
+    t.build(schedule, args, t.target.vdla("small", device, checks=True))(rows, result)
     np.testing.assert_array_equal(result, rows.max(axis=0))
 
 
