@@ -72,12 +72,13 @@ def _marks(axes: Axes, results: Sequence[Result], *, filled: bool) -> None:
     points = [(one.macs / one.tensor_bytes, one.macs / one.cycles, one.workload) for one in results if one.cycles]
     if not points:
         return
-    horizontal, vertical, names = zip(*points, strict=True)
+    horizontal, vertical, _ = zip(*points, strict=True)
     label = "with latency hiding" if filled else "without"
     face = "tab:blue" if filled else "none"
     axes.scatter(horizontal, vertical, s=36, label=label, zorder=3, facecolors=face, edgecolors="tab:blue")
-    for x, y, name in zip(horizontal, vertical, names if filled else (), strict=False):
-        axes.annotate(name, (x, y), xytext=(5, -3), textcoords="offset points", fontsize=8)
+    for place, (x, y, name) in enumerate(sorted(points if filled else ())):
+        below = -12 - 9 * (place % 2)  # neighbours are near each other, and all are near the peak
+        axes.annotate(name, (x, y), xytext=(0, below), textcoords="offset points", ha="center", fontsize=8)
 
 
 def _title(found: LayersResult) -> str:

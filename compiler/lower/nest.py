@@ -135,8 +135,8 @@ class _StageNest:
         for key in self.builder.threads.keys() - bound:
             if isinstance(key, str) and key.startswith(THREADS_OF_GROUP):
                 raise LoweringError(
-                    f"{self.stage.name} in shared memory would be reduced by every thread of {key}; bind one of its data "
-                    f"loops to {key}, or keep it in local memory"
+                    f"{self.stage.name} in shared memory would be reduced by every thread of {key}; bind one of its "
+                    f"data loops to {key}, or keep it in local memory"
                 )
 
     @cached_property

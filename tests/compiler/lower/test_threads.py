@@ -80,14 +80,14 @@ def test_a_stage_cannot_use_more_threads_than_there_are() -> None:
 
 
 def test_a_shared_sum_is_not_added_up_by_every_thread() -> None:
-    A = t.placeholder((8, 13), name="A")
+    a = t.placeholder((8, 13), name="A")
     k = t.reduce_axis((0, 8), name="k")
-    C = t.compute((13,), lambda x: t.sum(A[k, x], axis=k), name="C")
-    E = t.compute((13,), lambda y: C[y] * 2, name="E")
-    s = t.create_schedule(E)
-    (y,) = s[E].op.axis
-    s[E].bind(y, t.thread_axis("threadIdx.x"))
-    s[C].set_scope("shared")
-    s[C].compute_at(s[E], y)
+    c = t.compute((13,), lambda x: t.sum(a[k, x], axis=k), name="C")
+    e = t.compute((13,), lambda y: c[y] * 2, name="E")
+    s = t.create_schedule(e)
+    (y,) = s[e].op.axis
+    s[e].bind(y, t.thread_axis("threadIdx.x"))
+    s[c].set_scope("shared")
+    s[c].compute_at(s[e], y)
     with pytest.raises(LoweringError, match="C in shared memory would be reduced by every thread of threadIdx.x; bind"):
-        lower(s, [A, E])
+        lower(s, [a, e])
