@@ -52,10 +52,11 @@ def _steps(stream: Stream) -> list[_Step] | None:
     steps: list[_Step] = []
     last: dict[Unit, _Step] = {}
     pending: dict[Unit, list[Unit]] = defaultdict(list)
+    ended: set[Unit] = set()
     for item in stream.items:
         if isinstance(item, Node):
             pops = pending.pop(item.unit, [])
-            if len(set(pops)) < len(pops):
+            if len(set(pops)) < len(pops) or item.unit in ended:
                 return None
             last[item.unit] = _Step(item, pops)
             steps.append(last[item.unit])
@@ -65,8 +66,12 @@ def _steps(stream: Stream) -> list[_Step] | None:
             if pending[item.giver]:
                 return None
             steps.append(_Step(Node.sync(item.giver), pushes=[item.taker]))
-        elif pending[item.giver] or item.taker in last[item.giver].pushes:
+        elif pending[item.giver]:
             return None
+        elif item.taker in last[item.giver].pushes:
+            ended.add(item.giver)
+            last[item.giver] = _Step(Node.sync(item.giver), pushes=[item.taker])
+            steps.append(last[item.giver])
         else:
             last[item.giver].pushes.append(item.taker)
     steps.extend(_Step(Node.sync(unit), [giver]) for unit, givers in pending.items() for giver in givers)
