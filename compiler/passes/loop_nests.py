@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,14 +56,15 @@ class Nest:
         return MappingError(f"{where} {self.store.buffer.name}: {reason}")
 
 
-class NestRewriter(Rewriter):
+class NestRewriter(Rewriter, ABC):
     """Replaces nests: `nest` gives what to put in a nest's place, or None to keep it."""
 
     def __init__(self) -> None:
         self.bounds: dict[Var, tuple[Expr | int, Expr | int]] = {}
 
+    @abstractmethod
     def nest(self, nest: Nest) -> Stmt | None:
-        raise NotImplementedError
+        """What replaces a nest, or None."""
 
     def visit_for(self, loop: For) -> Stmt:
         replaced = self.replaced(loop)

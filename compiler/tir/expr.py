@@ -53,7 +53,10 @@ INTEGER_ONLY = frozenset({Op.FLOORDIV, Op.MOD, Op.SHL, Op.SHR, Op.XOR})
 
 
 class Symbolic:
-    """What stands for an expression and takes its operators."""
+    """What stands for an expression and takes its operators.
+
+    Not abstract by `abc`: `isinstance`, which every pass is made of, takes several times as long with such classes.
+    """
 
     def as_expr(self) -> Expr:
         """The expression."""

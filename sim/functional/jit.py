@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import llvmlite
 import llvmlite.binding as llvm
 
+from dovetail.isa.cache import read_object, write_object
 from dovetail.isa.config import Config
-from dovetail.sim.cache import cache_dir
 
 from .kernels import module
 
-DIGEST_BYTES = hashlib.sha256().digest_size
+CACHE_KIND = "fsim"
 
 
 @dataclass(frozen=True)
@@ -42,10 +39,10 @@ def kernels(config: Config) -> Kernels:
     source = module(config)
     key = hashlib.sha256("\n".join([llvmlite.__version__, cpu, features, source]).encode()).hexdigest()[:24]
     machine = llvm.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
-    code = _read(key)
+    code = read_object(CACHE_KIND, key)
     if code is None:
         code = _compile(source, machine)
-        _write(key, code)
+        write_object(CACHE_KIND, key, code)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
@@ -65,30 +62,3 @@ def _compile(source: str, machine: llvm.TargetMachine) -> bytes:
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(parsed, builder)
     return bytes(machine.emit_object(parsed))
-
-
-def _path(key: str) -> Path:
-    return cache_dir() / "fsim" / f"{key}.o"
-
-
-def _read(key: str) -> bytes | None:
-    """The object in the cache, unless it is missing or damaged: linking half an object would end the process."""
-    try:
-        content = _path(key).read_bytes()
-    except OSError:
-        return None
-    digest, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _write(key: str, code: bytes) -> None:
-    """Put the object in place in one step, so that nobody reads half of it; without a writable folder, do without."""
-    try:
-        path = _path(key)
-        path.parent.mkdir(exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        os.replace(name, path)
-    except OSError:
-        return

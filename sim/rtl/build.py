@@ -19,8 +19,8 @@ from enum import Enum
 from pathlib import Path
 
 from dovetail.hw.interfaces import level_bits
+from dovetail.isa.cache import cache_dir
 from dovetail.isa.config import Config
-from dovetail.sim.cache import cache_dir
 from dovetail.sim.progress import Progress, silent
 
 from .control import c_header, sv_header

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import dovetail.hw
 import dovetail.isa
+from dovetail.isa.cache import cache_dir
 from dovetail.isa.config import Config
-from dovetail.sim.cache import cache_dir
+from dovetail.isa.program import replace_file
 
 
 @cache
@@ -35,18 +34,6 @@ def verilog(config: Config) -> str:
         from dovetail.hw.verilog import emit  # Amaranth is not needed, and need not load, when the text is kept
 
         text = emit(config)
-        write_whole(path, text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode())
         return text
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that others see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dovetail.sim.cache import cache_dir
+from dovetail.isa.cache import cache_dir
 
 from .toolchain import versions
 

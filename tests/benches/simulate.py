@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 
 import cocotb_tools.config
 
+from dovetail.isa.cache import cache_dir
 from dovetail.isa.config import Config, load_config
-from dovetail.sim.cache import cache_dir
 from dovetail.sim.rtl.emitted import sources_digest, verilog
 from dovetail.sim.rtl.toolchain import (
     MAKE_VARIABLES,

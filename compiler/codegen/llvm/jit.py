@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import llvmlite
 import llvmlite.binding as llvm
 
-from . import cache, pipeline
+from dovetail.isa.cache import read_object, write_object
+
+from . import pipeline
 from .target import CpuTarget
+
+CACHE_KIND = "llvm"
 
 
 def object_for(text: str, target: CpuTarget) -> bytes:
     """The object of a module, from the cache if it is there."""
-    key = cache.object_key(text, target)
-    code = cache.read_object(key)
+    key = _key(text, target)
+    code = read_object(CACHE_KIND, key)
     if code is None:
         code = pipeline.assemble(text, target)
-        cache.write_object(key, code)
+        write_object(CACHE_KIND, key, code)
     return code
 
 
@@ -24,3 +31,9 @@ def load_object(code: bytes, target: CpuTarget) -> llvm.ExecutionEngine:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
+
+
+def _key(text: str, target: CpuTarget) -> str:
+    """What the object of a module depends on, as a file name."""
+    parts = [llvmlite.__version__, str(pipeline.OPTIONS), target.triple, target.cpu, ",".join(target.features), text]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
