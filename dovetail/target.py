@@ -1,72 +1,16 @@
-"""What programs are built for: a CPU, or the accelerator on one of its devices."""
+"""Names for what programs are built for: a CPU, or the accelerator on one of its devices."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dovetail.compiler.codegen.limits import MAX_THREADS
+from dovetail.compiler.target import LlvmTarget, Target, TargetError, VdlaTarget
 from dovetail.isa.config import Config, load_config
 from dovetail.runtime import DEVICES
 
-if TYPE_CHECKING:
-    from dovetail.compiler.vdla import Vdla
+__all__ = ["CPU_NAMES", "LlvmTarget", "Target", "TargetError", "VdlaTarget", "llvm", "resolve", "vdla"]
 
 CPU_NAMES = ("llvm", "cpu")
-
-
-class TargetError(ValueError):
-    """There is no such target."""
-
-
-@dataclass(frozen=True)
-class LlvmTarget:
-    """The CPU that this runs on.
-
-    Attributes
-    ----------
-    threads:
-        That share the iterations of parallel loops.
-    """
-
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        if type(self.threads) is not int or not 1 <= self.threads <= MAX_THREADS:
-            raise TargetError(f"threads must be a whole number from 1 to {MAX_THREADS}, not {self.threads!r}")
-
-
-@dataclass(frozen=True)
-class VdlaTarget:
-    """The accelerator.
-
-    Attributes
-    ----------
-    config:
-        Of the machine.
-    device:
-        A name for `runtime.open`.
-    latency, bytes_per_cycle:
-        Of its memory, on devices that have time.
-    checks:
-        The RTL's assertions are on, and its registers begin with random values.
-    """
-
-    config: Config = field(default_factory=Config)
-    device: str = "fsim"
-    latency: int = 64
-    bytes_per_cycle: int = 16
-    checks: bool = False
-
-    @property
-    def intrinsics(self) -> Vdla:
-        """The scopes and tensor intrinsics of this machine."""
-        from dovetail.compiler.vdla import Vdla
-
-        return Vdla(self.config)
-
-
-Target = LlvmTarget | VdlaTarget
 
 
 def llvm(threads: int = 1) -> LlvmTarget:

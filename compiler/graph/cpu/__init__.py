@@ -1,0 +1,1 @@
+"""Operators of a graph as functions for the CPU."""

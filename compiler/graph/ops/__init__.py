@@ -1,0 +1,1 @@
+"""Operators of a graph, a family a file."""

@@ -1,0 +1,1 @@
+"""Operators of a graph as programs for the accelerator."""
