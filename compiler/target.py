@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dovetail.isa.config import Config
+from dovetail.isa.module import MAX_THREADS
 
-from .codegen.limits import MAX_THREADS
 from .errors import CompileError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dovetail.isa.program import replace_file
+from dovetail.isa.container import replace_file
 
 PROGRAM_SUFFIX = ".dvt"
 """Of program files."""

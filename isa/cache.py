@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from .program import replace_file
+from .container import replace_file
 
 CACHE_VARIABLE = "DOVETAIL_CACHE"
 _DIGEST_BYTES = hashlib.sha256().digest_size

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 from .config import INSTRUCTION_BITS, Config
@@ -30,6 +31,11 @@ class FieldSpec:
     signed: bool = False
     nonzero: bool = False
     enum: type[IntEnum] | None = None
+
+    @cached_property
+    def legal(self) -> frozenset[int]:
+        """The values of `enum`."""
+        return frozenset(self.enum or ())
 
 
 def bits(
@@ -71,20 +77,20 @@ class Placed:
     width: int
     spec: FieldSpec
 
-    @property
+    @cached_property
     def low(self) -> int:
         if self.spec.signed:
             return -(1 << (self.width - 1))
         return 1 if self.spec.nonzero else 0
 
-    @property
+    @cached_property
     def high(self) -> int:
         return (1 << (self.width - self.spec.signed)) - 1
 
     def check(self, value: int, where: str) -> None:
         """Raise `EncodingError` unless `value` is legal for this field."""
         if self.spec.enum is not None:
-            if value not in list(self.spec.enum):
+            if value not in self.spec.legal:
                 legal = ", ".join(f"{member.value} ({member.name.lower()})" for member in self.spec.enum)
                 raise EncodingError(f"{where}: {self.name} is {value}; defined are {legal}")
         elif not self.low <= value <= self.high:

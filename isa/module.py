@@ -6,12 +6,26 @@ Two memories are planned: the host's arena, which functions for the CPU work in,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .config import Config
+from .config import BYTE_BITS, Config
 from .program import Program
+
+DTYPES = {
+    "bool": 1,
+    **{f"{kind}{bits}": bits // BYTE_BITS for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": bits // BYTE_BITS for bits in (16, 32, 64)},
+}
+"""Types of elements by NumPy's names, and their bytes."""
+MAX_THREADS = 256
+"""More are a mistake: each takes a stack and spins while it waits."""
+
+
+class ModuleError(ValueError):
+    """A module, a file that should hold one, or data for one is unusable. The message is one line."""
 
 
 class Space(StrEnum):
@@ -36,6 +50,10 @@ class Tensor:
     dtype: str
     offset: int
 
+    @property
+    def nbytes(self) -> int:
+        return array_bytes(self.shape, self.dtype)
+
 
 @dataclass(frozen=True)
 class Constant:
@@ -52,6 +70,10 @@ class Constant:
     dtype: str
     space: Space
     offset: int
+
+    @property
+    def nbytes(self) -> int:
+        return array_bytes(self.shape, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -178,3 +200,8 @@ class Library:
 
     programs: tuple[Program, ...] = ()
     objects: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def array_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    """Bytes of a row-major array."""
+    return math.prod(shape) * DTYPES[dtype]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import os
-import struct
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
 from .accesses import DRAM_LIMIT, dram_reach
 from .config import BYTE_BITS, INSTRUCTION_BITS, Config, ConfigError, config_from_mapping
+from .container import Container
 from .instructions import Instruction, decode
 from .layout import EncodingError
 from .registers import PROGRAM_INDEX_BITS
@@ -22,16 +19,19 @@ from .registers import PROGRAM_INDEX_BITS
 INSTRUCTION_BYTES = INSTRUCTION_BITS // BYTE_BITS
 MAX_INSTRUCTIONS = (1 << PROGRAM_INDEX_BITS) - 1
 
-MAGIC = b"DVTLPROG"
-VERSION = 1
-PREFIX = struct.Struct("<8sIIQ")
-"""Magic, version of the file format, bytes of the JSON header, bytes of instructions and segments."""
-CHECKSUM_BYTES = hashlib.sha256().digest_size
-MAX_HEADER_BYTES = 1 << 20
-
 
 class ProgramError(ValueError):
     """A program, or a file that should hold one, is unusable."""
+
+
+FILE = Container(
+    magic=b"DVTLPROG",
+    version=1,
+    what="program file",
+    error=ProgramError,
+    max_header_bytes=1 << 20,
+    max_payload_bytes=DRAM_LIMIT + MAX_INSTRUCTIONS * INSTRUCTION_BYTES,
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,10 @@ class Program:
         ProgramError:
             A field's value is not legal.
         """
+        return self._words
+
+    @cached_property
+    def _words(self) -> bytes:
         words = bytearray()
         for index, instruction in enumerate(self.instructions):
             try:
@@ -141,10 +145,7 @@ class Program:
             "segments": [[segment.name, segment.address, len(segment.data)] for segment in self.segments],
             "dram_bytes": self.dram_bytes,
         }
-        text = json.dumps(header, sort_keys=True).encode()
-        payload = self.encode() + b"".join(segment.data for segment in self.segments)
-        content = PREFIX.pack(MAGIC, VERSION, len(text), len(payload)) + text + payload
-        return content + hashlib.sha256(content).digest()
+        return FILE.pack(header, self.encode(), *[segment.data for segment in self.segments])
 
     @classmethod
     def from_bytes(cls, data: bytes, config: Config | None = None, where: str = "program") -> Program:
@@ -162,9 +163,9 @@ class Program:
         ProgramError:
             The content is no program file, incomplete, damaged, of another version or for another configuration.
         """
-        header, payload = _unpack(data, where)
+        header, payload = FILE.unpack(data, where)
         try:
-            program = _from_header(header, payload)
+            program = _from_header(header, bytes(payload))
         except (ProgramError, ConfigError) as error:
             raise ProgramError(f"{where}: {error}") from None
         if config is not None:
@@ -173,49 +174,12 @@ class Program:
 
     def save(self, path: str | Path) -> None:
         """Write a program file as `replace_file` does. Raises `ProgramError` when the file cannot be written."""
-        content = self.to_bytes()
-        try:
-            replace_file(path, content)
-        except OSError as error:
-            raise ProgramError(f"{path}: {error.strerror or error}") from None
+        FILE.write(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path, config: Config | None = None) -> Program:
         """Read a program file. Raises what `from_bytes` does, and `ProgramError` when the file cannot be read."""
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise ProgramError(f"{path}: {error.strerror or error}") from None
-        return cls.from_bytes(data, config, str(path))
-
-
-def replace_file(path: str | Path, content: bytes) -> None:
-    """Write `content` to `path`; a file that is there already is replaced as a whole or not at all.
-
-    Raises
-    ------
-    OSError:
-        The folder does not exist or refuses, `path` is a folder, or the disk is full. Nothing is left behind.
-    """
-    path = Path(path)
-    if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(content)  # a device or a pipe must not become a file
-        return
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o666 & ~_umask())
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        return cls.from_bytes(FILE.read(path), config, str(path))
 
 
 def _check_segments(segments: tuple[Segment, ...]) -> int:
@@ -235,32 +199,6 @@ def _check_segments(segments: tuple[Segment, ...]) -> int:
         if high.address < low.end:
             raise ProgramError(f"segments {low.name!r} and {high.name!r} overlap at byte {high.address:#x}")
     return max((segment.end for segment in segments), default=0)
-
-
-def _unpack(data: bytes, where: str) -> tuple[dict[str, object], bytes]:
-    if data[: len(MAGIC)] != MAGIC[: len(data)] or not data:
-        raise ProgramError(f"{where}: not a program file: it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
-    if len(data) < PREFIX.size:
-        raise ProgramError(f"{where}: truncated: {len(data)} bytes, a program file has at least {PREFIX.size}")
-    _, version, header_bytes, payload_bytes = PREFIX.unpack_from(data)
-    if version != VERSION:
-        raise ProgramError(f"{where}: file version {version} is unknown; this reads version {VERSION}")
-    if header_bytes > MAX_HEADER_BYTES:
-        raise ProgramError(f"{where}: the header claims {header_bytes} bytes; the limit is {MAX_HEADER_BYTES}")
-    size = PREFIX.size + header_bytes + payload_bytes + CHECKSUM_BYTES
-    if len(data) != size:
-        what = "truncated" if len(data) < size else "too long"
-        raise ProgramError(f"{where}: {what}: {len(data)} bytes, the header promises {size}")
-    if hashlib.sha256(data[:-CHECKSUM_BYTES]).digest() != data[-CHECKSUM_BYTES:]:
-        raise ProgramError(f"{where}: damaged: the checksum does not match the content")
-    begin = PREFIX.size + header_bytes
-    try:
-        header = json.loads(data[PREFIX.size : begin])
-    except (ValueError, RecursionError) as error:
-        raise ProgramError(f"{where}: the header is not JSON: {error}") from None
-    if not isinstance(header, dict):
-        raise ProgramError(f"{where}: the header is not a JSON object")
-    return header, data[begin:-CHECKSUM_BYTES]
 
 
 def _from_header(header: dict[str, object], payload: bytes) -> Program:

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 from dovetail.isa.config import Config, ConfigError, load_config
+from dovetail.isa.module import ModuleError
+from dovetail.isa.module_file import load
 from dovetail.sim.progress import Progress
 
-from .device import DEFAULT_MEMORY_BYTES, Device, RunResult
+from .context import Context
+from .device import DEFAULT_MEMORY_BYTES, Device, Loaded, RunResult
 from .errors import (
     BadAccess,
     ConfigMismatch,
@@ -19,19 +22,28 @@ from .errors import (
     DeviceUnavailable,
     OutOfMemory,
 )
+from .module import Module, create
+from .timing import Timing
 
 __all__ = [
     "DEVICES",
     "BadAccess",
     "ConfigMismatch",
+    "Context",
     "Device",
     "DeviceError",
     "DeviceFault",
     "DeviceLost",
     "DeviceTimeout",
     "DeviceUnavailable",
+    "Loaded",
+    "Module",
+    "ModuleError",
     "OutOfMemory",
     "RunResult",
+    "Timing",
+    "create",
+    "load",
     "open",
 ]
 
@@ -50,6 +62,7 @@ def open(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     timeout: float | None = None,
     timeline: str | os.PathLike[str] | None = None,
+    profile: bool = False,
     waves: str | os.PathLike[str] | None = None,
     checks: bool = False,
     progress: Progress | None = None,
@@ -71,6 +84,8 @@ def open(
         Seconds that a run may take, unless `Device.run` is given others.
     timeline:
         File for a Chrome trace of the last run.
+    profile:
+        `RunResult.ends` says when each instruction was complete; it takes no noticeable time.
     waves:
         File for FST waves.
     checks:
@@ -92,8 +107,8 @@ def open(
         raise ConfigError(f"no device {device!r}; use one of {', '.join(DEVICES)}")
     machine = config if isinstance(config, Config) else load_config(config)
     if device == "fsim":
-        for name, value in (("timeline", timeline), ("waves", waves)):
-            if value is not None:
+        for name, wanted in (("timeline", timeline is not None), ("waves", waves is not None), ("profile", profile)):
+            if wanted:
                 raise ConfigError(f"{name} needs device rtl; fsim has no cycles")
         from .fsim import FunctionalDevice
 
@@ -110,6 +125,7 @@ def open(
         settings=settings,
         timeout=timeout,
         timeline=None if timeline is None else Path(timeline),
+        profile=profile,
         waves=None if waves is None else Path(waves),
         flavour=Flavour.REGRESS if checks else Flavour.FAST,
         progress=progress,

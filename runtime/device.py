@@ -39,6 +39,9 @@ class RunResult:
         ``"done"``: all else is an exception.
     dram_read_bytes, dram_write_bytes:
         Data that the program moved; on RTL whole beats, and the instructions themselves are included.
+    ends: int64 [instructions]
+        The cycle, from the start, in which each instruction was complete, 0 where that was not seen; None unless the
+        device was opened with ``profile``.
     """
 
     cycles: int | None
@@ -47,6 +50,7 @@ class RunResult:
     status: str = "done"
     dram_read_bytes: int = 0
     dram_write_bytes: int = 0
+    ends: npt.NDArray[np.int64] | None = field(default=None, repr=False)
 
 
 def program_address(memory_bytes: int, size: int) -> int:
@@ -54,10 +58,25 @@ def program_address(memory_bytes: int, size: int) -> int:
     return (memory_bytes - size) // PAGE_BYTES * PAGE_BYTES
 
 
-def memory_for(program: Program) -> int:
-    """A size of memory with room for a program's data, its words, and the pages that they begin on."""
-    needed = program.dram_bytes + len(program) * INSTRUCTION_BYTES + 2 * PAGE_BYTES
+def memory_for(*programs: Program, dram_bytes: int = 0) -> int:
+    """A size of memory with room for data of `dram_bytes` and of programs, and for the words of all of them."""
+    needed = max([dram_bytes, *(program.dram_bytes for program in programs)]) + PAGE_BYTES
+    needed += sum(len(program) * INSTRUCTION_BYTES + PAGE_BYTES for program in programs)
     return max(DEFAULT_MEMORY_BYTES, -(-needed // PAGE_BYTES) * PAGE_BYTES)
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A program that lies in a device's memory, ready to run; `Device.load` makes it.
+
+    Attributes
+    ----------
+    address:
+        Where its words begin.
+    """
+
+    program: Program
+    address: int
 
 
 class Device(ABC):
@@ -81,6 +100,7 @@ class Device(ABC):
         self.config = config
         self.memory_bytes = memory_bytes
         self._next = PAGE_BYTES
+        self._loaded: list[Loaded] = []
         self._closed = False
 
     @property
@@ -126,17 +146,35 @@ class Device(ABC):
                 f"alloc of {nbytes} bytes aligned to {align}: sizes are at least 0, alignments powers of two"
             )
         address = -(-self._next // align) * align
-        if address + nbytes > self.memory_bytes:
+        if address + nbytes > self._end:
             raise OutOfMemory(
-                f"{nbytes} bytes do not fit: {max(0, self.memory_bytes - address)} of {self.memory_bytes} are free; "
+                f"{nbytes} bytes do not fit: {max(0, self._end - address)} of {self.memory_bytes} are free; "
                 f"open the device with a larger memory_bytes"
             )
         self._next = address + nbytes
         return address
 
+    def claim(self, nbytes: int) -> None:
+        """Take the first `nbytes` bytes of memory, for data whose addresses are fixed.
+
+        Raises
+        ------
+        OutOfMemory:
+            The memory is smaller, or some of it is allocated already.
+        """
+        self._require_open()
+        if self._next != PAGE_BYTES or self._loaded:
+            raise OutOfMemory("the device's memory is in use; open another device, or free this one's with free_all")
+        if nbytes > self.memory_bytes:
+            raise OutOfMemory(
+                f"{nbytes} bytes do not fit into {self.memory_bytes}: open the device with a larger memory_bytes"
+            )
+        self._next = max(PAGE_BYTES, nbytes)
+
     def free_all(self) -> None:
-        """Forget all allocations; contents stay until something else is written."""
+        """Forget all allocations and loaded programs; contents stay until something else is written."""
         self._next = PAGE_BYTES
+        self._loaded.clear()
 
     def write(self, address: int, data: npt.NDArray[Any] | bytes | bytearray | memoryview) -> None:
         """Copy the bytes of an array (in C order) or of a bytes-like object to memory.
@@ -156,33 +194,26 @@ class Device(ABC):
         """A copy of bytes of memory. Raises `BadAccess` when they reach beyond it."""
         return self._range("read", address, nbytes).tobytes()
 
+    def read_into(self, address: int, out: npt.NDArray[np.uint8]) -> None:
+        """Copy bytes of memory to `out`. Raises `BadAccess` when they reach beyond the memory."""
+        out[...] = self._range("read", address, out.size)
+
     def read_array(self, address: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """A copy of an array in memory, in C order. Raises `BadAccess` when it reaches beyond it."""
         kind = np.dtype(dtype)
         count = int(np.prod(shape, dtype=np.int64))
         return np.frombuffer(self.read(address, count * kind.itemsize), kind).reshape(shape).copy()
 
-    def run(
-        self,
-        program: Program,
-        *,
-        check: bool = True,
-        timeout: float | None = None,
-        progress: Progress | None = None,
-    ) -> RunResult:
-        """Write a program's segments, run it and wait for its end.
+    def load(self, program: Program, *, check: bool = True) -> Loaded:
+        """Write a program's segments and words, so that `start` can run it any number of times.
 
-        Its words lie at the end of the memory, beyond `Program.dram_bytes`.
+        Words lie at the end of the memory, beyond the `Program.dram_bytes` of every program that is loaded, and before
+        those of programs loaded earlier.
 
         Parameters
         ----------
         check:
-            Verify the program first.
-        timeout:
-            Seconds that the run may take; without it what `open` was given. Device fsim ignores it: its programs are
-            bounded, and its kernels cannot be interrupted.
-        progress:
-            Called while it runs, instead of what `open` was given.
+            Verify the program, whose micro-ops must all be in its own segments.
 
         Raises
         ------
@@ -192,29 +223,62 @@ class Device(ABC):
             The program needs more memory than there is.
         isa.verify.VerificationError:
             The program breaks a rule.
+        """
+        loaded = self._placed(program)
+        if check:
+            verify(program, program_region=self._region(loaded))
+        self._loaded.append(loaded)
+        return loaded
+
+    def start(self, loaded: Loaded, *, timeout: float | None = None, progress: Progress | None = None) -> RunResult:
+        """Run a loaded program and wait for its end; see `run`.
+
+        Raises
+        ------
+        BadAccess:
+            The program is not loaded, or no longer so: `free_all` and `reset` forget it.
         DeviceFault, DeviceTimeout, DeviceLost:
             See there.
         """
         self._require_open()
-        differences = program.config.differences(self.config)
-        if differences:
-            raise ConfigMismatch(f"the program is for another machine than the device: {'; '.join(differences)}")
-        words = program.encode()
-        address = program_address(self.memory_bytes, len(words))
-        if address < max(self._next, program.dram_bytes):
-            raise OutOfMemory(
-                f"the program needs {program.dram_bytes} bytes and {len(words)} for its instructions besides what is "
-                f"allocated; the memory has {self.memory_bytes}: open the device with a larger memory_bytes"
-            )
-        for segment in program.segments:
-            self.write(segment.address, segment.data)
-        self.write(address, words)
+        if loaded not in self._loaded:
+            raise BadAccess("the program is not loaded on this device, or a reset forgot it: load it again")
+        return self._execute(loaded.program, loaded.address, timeout, progress)
+
+    def run(
+        self,
+        program: Program,
+        *,
+        check: bool = True,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> RunResult:
+        """Load a program, run it, wait for its end, and forget it.
+
+        Parameters
+        ----------
+        check:
+            Verify the program first, with the memory's contents as they are.
+        timeout:
+            Seconds that the run may take; without it what `open` was given. Device fsim ignores it: its programs are
+            bounded, and its kernels cannot be interrupted.
+        progress:
+            Called while it runs, instead of what `open` was given.
+
+        Raises
+        ------
+        ConfigMismatch, OutOfMemory, isa.verify.VerificationError:
+            See `load`.
+        DeviceFault, DeviceTimeout, DeviceLost:
+            See there.
+        """
+        loaded = self._placed(program)
         if check:
-            verify(program, dram_bytes=address, dram=self._memory, program_region=(address, len(words)))
-        return self._execute(program, address, timeout, progress)
+            verify(program, dram_bytes=loaded.address, dram=self._memory, program_region=self._region(loaded))
+        return self._execute(program, loaded.address, timeout, progress)
 
     def reset(self) -> None:
-        """Bring the machine to rest, and forget all allocations."""
+        """Bring the machine to rest, and forget all allocations and loaded programs."""
         self._require_open()
         self.free_all()
 
@@ -223,6 +287,34 @@ class Device(ABC):
         if not self._closed:
             self._closed = True
             self._close()
+
+    @property
+    def _end(self) -> int:
+        """Where the words of loaded programs begin."""
+        return min((loaded.address for loaded in self._loaded), default=self.memory_bytes)
+
+    def _placed(self, program: Program) -> Loaded:
+        """A program whose segments and words are in memory."""
+        self._require_open()
+        differences = program.config.differences(self.config)
+        if differences:
+            raise ConfigMismatch(f"the program is for another machine than the device: {'; '.join(differences)}")
+        words = program.encode()
+        address = program_address(self._end, len(words))
+        data_bytes = max([program.dram_bytes, *(loaded.program.dram_bytes for loaded in self._loaded)])
+        if address < max(self._next, data_bytes):
+            raise OutOfMemory(
+                f"the program needs {program.dram_bytes} bytes and {len(words)} for its instructions besides what is "
+                f"allocated; the memory has {self.memory_bytes}: open the device with a larger memory_bytes"
+            )
+        for segment in program.segments:
+            self.write(segment.address, segment.data)
+        self.write(address, words)
+        return Loaded(program, address)
+
+    @staticmethod
+    def _region(loaded: Loaded) -> tuple[int, int]:
+        return loaded.address, len(loaded.program) * INSTRUCTION_BYTES
 
     def _require_open(self) -> None:
         if self._closed:

@@ -44,11 +44,13 @@ class RtlDevice(Device):
     Parameters
     ----------
     settings:
-        How the memory behaves; `timeline` decides what is recorded, whatever they say of it.
+        How the memory behaves; `timeline` and `profile` decide what is recorded, whatever they say of it.
     timeout:
         Seconds that a run may take; then the simulator is killed.
     timeline:
         File for the Chrome trace of the last run.
+    profile:
+        Results say when each instruction was complete.
     waves:
         File for FST waves, complete when the device is closed.
     """
@@ -61,12 +63,14 @@ class RtlDevice(Device):
         settings: Settings | None = None,
         timeout: float | None = None,
         timeline: Path | None = None,
+        profile: bool = False,
         waves: Path | None = None,
         flavour: Flavour = Flavour.FAST,
         progress: Progress | None = None,
     ) -> None:
         super().__init__(config, memory_bytes)
         self._timeout, self._timeline, self._progress = timeout, timeline, progress
+        self._profile = profile
         for path in (timeline, waves):
             if path is not None and not path.resolve().parent.is_dir():
                 raise DeviceUnavailable(f"{path}: there is no folder {path.resolve().parent} to write it in")
@@ -123,7 +127,7 @@ class RtlDevice(Device):
 
     def _execute(self, program: Program, address: int, timeout: float | None, progress: Progress | None) -> RunResult:
         with self._translated():
-            if self._timeline is not None:
+            if self._records:
                 self._simulator.clear_timeline()
             begin = time.perf_counter()
             outcome = run_program(
@@ -138,6 +142,7 @@ class RtlDevice(Device):
             seconds = time.perf_counter() - begin
             if self._timeline is not None:
                 self._write_timeline(self._timeline, program)
+            ends = self._simulator.recording().instruction_ends(program.instructions) if self._profile else None
         if outcome.status is not Status.DONE:
             raise _fault(outcome, program)
         beat = self.config.bus_bits // BYTE_BITS
@@ -147,10 +152,15 @@ class RtlDevice(Device):
             seconds=seconds,
             dram_read_bytes=outcome.counters["read_beats"] * beat,
             dram_write_bytes=outcome.counters["write_beats"] * beat,
+            ends=ends,
         )
 
+    @property
+    def _records(self) -> bool:
+        return self._profile or self._timeline is not None
+
     def _recording(self, settings: Settings) -> Settings:
-        return replace(settings, timeline=self._timeline is not None)
+        return replace(settings, timeline=self._records)
 
     def _write_timeline(self, path: Path, program: Program) -> None:
         try:

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dovetail.isa.disassembler import format_instruction
 from dovetail.isa.instructions import Instruction, Queue, Unit
 from dovetail.isa.registers import Activity
@@ -37,6 +40,48 @@ class Change:
     activity: tuple[Activity, ...]
     index: tuple[int, ...]
     levels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Changes in their order, as arrays.
+
+    Attributes
+    ----------
+    cycle: int64 [changes]
+    running: bool [changes]
+    activity, index: int64 [changes, units]
+    levels: int64 [changes, queues]
+        See `Change`.
+    """
+
+    cycle: NDArray[np.int64]
+    running: NDArray[np.bool_]
+    activity: NDArray[np.int64]
+    index: NDArray[np.int64]
+    levels: NDArray[np.int64]
+
+    def changes(self) -> list[Change]:
+        """The same, one by one."""
+        arrays = (self.cycle, self.running, self.activity, self.index, self.levels)
+        return [
+            Change(cycle, running, tuple(map(Activity, activity)), tuple(index), tuple(levels))
+            for cycle, running, activity, index, levels in zip(*[array.tolist() for array in arrays], strict=True)
+        ]
+
+    def instruction_ends(self, instructions: Sequence[Instruction]) -> NDArray[np.int64]:
+        """For each instruction the cycles from the start of the program to its end; 0 for one that was not seen."""
+        ends = np.zeros(len(instructions), np.int64)
+        if not self.running.any():
+            return ends
+        own = np.array([instruction.unit for instruction in instructions])
+        after = np.append(self.cycle[1:], self.cycle[-1:]) - self.cycle[np.argmax(self.running)]
+        for place, unit in enumerate(UNITS):
+            index = self.index[:, place]
+            known = self.running & (self.activity[:, place] != Activity.IDLE) & (index < len(instructions))
+            known[known] = own[index[known]] == unit  # before its first instruction a unit's index means nothing
+            np.maximum.at(ends, index[known], after[known])
+        return ends
 
 
 def chrome_trace(changes: Sequence[Change], instructions: Sequence[Instruction]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from .knobs import Conv2dKnobs
 from .operator import Operator
 from .pool2d import avg_pool2d, max_pool2d
 from .shapes import Conv2dShape, MatmulShape, Pool2dShape
+from .sums import requantise_sums
 from .tiled import TileKnobs
 from .transfers import Memory
 
@@ -30,5 +31,6 @@ __all__ = [
     "matmul",
     "max_pool2d",
     "relu",
+    "requantise_sums",
     "rescale",
 ]

@@ -144,11 +144,20 @@ def as_conv2d(shape: MatmulShape, config: Config) -> Conv2dShape:
     return Conv2dShape(n=config.batch, h=blocks(shape.m, config.batch), w=1, ic=shape.k, oc=shape.n, kh=1, kw=1)
 
 
-def as_matmul(shape: Conv2dShape) -> MatmulShape | None:
-    """A convolution over columns that the host lays out, a row an output (im2col); None where groups forbid it."""
+def grouped_matmul(shape: MatmulShape, groups: int, config: Config) -> Blocked:
+    """`groups` products of their own in blocks."""
+    return replace(blocked_conv2d(as_conv2d(shape, config), config), groups=groups)
+
+
+def as_matmul(shape: Conv2dShape, config: Config) -> MatmulShape | None:
+    """A convolution over columns that the host lays out, a row an output (im2col); None where groups forbid it.
+
+    Several samples are filled up to whole blocks of them, so that each lane of the array has whole samples.
+    """
     if shape.groups > 1:
         return None
-    return MatmulShape(m=shape.n * shape.out_h * shape.out_w, n=shape.oc, k=shape.ic * shape.kh * shape.kw)
+    samples = shape.n if shape.n == 1 else blocks(shape.n, config.batch) * config.batch
+    return MatmulShape(m=samples * shape.out_h * shape.out_w, n=shape.oc, k=shape.ic * shape.kh * shape.kw)
 
 
 def with_host_padding(shape: Conv2dShape) -> Conv2dShape:

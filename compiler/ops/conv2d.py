@@ -2,164 +2,160 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from dovetail.compiler.te import Tensor
+import numpy as np
+
 from dovetail.isa.config import Config
 
 from . import host
-from .blocked import Blocked, as_conv2d, as_matmul, blocked_conv2d, with_host_padding
+from .arrangement import Change, pixels_as_rows, rows_of_samples, straight
+from .blocked import Blocked, as_conv2d, as_matmul, blocked_conv2d, grouped_matmul, with_host_padding
 from .choose import choose
-from .conv2d_expression import Bounds, conv2d_expression
+from .conv2d_expression import Finish, conv2d_expression
 from .conv2d_schedule import schedule_conv2d
+from .elementwise import Output, Scale
 from .errors import OperatorError
 from .knobs import Conv2dKnobs
 from .model import predict
-from .operator import Arrays, Operator, extents
-from .quantise import INT8
+from .operator import Input, Operator, extents
 from .shapes import Conv2dShape, MatmulShape
 from .transfers import Memory
+
+
+@dataclass(frozen=True)
+class ColumnsOf:
+    """What the host makes of a convolution's data first, so that matrices can be multiplied.
+
+    Attributes
+    ----------
+    padding:
+        What lies around the data.
+    """
+
+    shape: Conv2dShape
+    padding: int
+
+    def __call__(self, data: host.Array) -> host.Array:
+        """A row an output, see `host.columns`."""
+        return host.columns(data, self.shape, self.padding)
 
 
 def conv2d(
     shape: Conv2dShape,
     config: Config,
     *,
-    requantised: bool = True,
-    zero_point: int = 0,
-    bounds: Bounds = INT8,
+    padding: int = 0,
+    output: Output | None = Output(),  # noqa: B008
+    residual: Scale | None = None,
     memory: Memory | None = None,
+    columns: bool = True,
     knobs: Conv2dKnobs | None = None,
 ) -> Operator:
     """A convolution.
 
-    Its inputs are data int8 [n, ic, h, w], weight int8 [oc, ic / groups, kh, kw] and, if `requantised`, bias,
-    multiplier and shift [oc]; its output is int8, else int32, [n, oc, out_h, out_w]. Where
-    the input has so few channels, or so few samples, that most of the array would be idle, the host lays out columns of
-    what each output sees and the machine multiplies matrices; the model decides.
+    Its inputs are data int8 [n, ic, h, w], weight int8 [oc, ic / groups, kh, kw], with `output` bias, multiplier and
+    shift [oc], and with `residual` an int8 tensor of the output's shape; its output is int8, or int32 without `output`,
+    [n, oc, out_h, out_w]. Where the input has so few channels, or so few samples, that most of the array would be idle,
+    the host may lay out columns of what each output sees and the machine multiply matrices; the model decides.
 
     Parameters
     ----------
-    zero_point, bounds:
-        Of the output.
+    padding:
+        What lies around the data: its zero point.
+    output:
+        How sums become int8; None gives the int32 sums.
+    residual:
+        How the last input counts in the output.
     memory:
         For which the schedule is chosen.
+    columns:
+        The host may lay out columns.
     knobs:
         Instead of the model's choice; of the direct convolution.
 
     Raises
     ------
     OperatorError:
-        No schedule fits the machine, or `knobs` do not.
+        No schedule fits the machine, or `knobs` do not, or the residual's scale is none that a store takes.
     """
-    memory = memory or Memory()
-    product = as_matmul(shape) if knobs is None else None
-    if product is not None and _columns_win(shape, product, config, memory):
-        return _from_columns(
-            shape, matmul(product, config, requantised=requantised, zero_point=zero_point, bounds=bounds, memory=memory)
-        )
+    memory, finish = memory or Memory(), Finish(padding=padding, output=output, residual=residual)
+    if columns and knobs is None and columns_win(shape, config, memory):
+        return _from_columns(shape, config, finish, memory)
     inside = with_host_padding(shape)
     blocked = blocked_conv2d(inside, config)
-    operator = _operator("conv2d", blocked, config, requantised, zero_point, bounds, memory, knobs)
-    groups, (data, weight, *scales, _) = blocked.groups, operator.args
-    lead = (shape.n, groups) if groups > 1 else (shape.n,)
+    operator = _operator("conv2d", blocked, config, finish, memory, knobs)
+    data, weight = operator.args[:2]
+    groups, lead = blocked.groups, (shape.n, blocked.groups) if blocked.groups > 1 else (shape.n,)
 
-    def prepare(arrays: Arrays) -> list[host.Array]:
-        image = host.padded(arrays[0], shape.pads) if inside is not shape else arrays[0]
-        weights = host.merge_group_weights(arrays[1], shape, groups) if shape.groups > 1 else arrays[1]
-        if groups > 1:
-            image = host.group_channels(image, groups, 1)
-        elif shape.groups > 1:
-            weights = weights[0]
-        return [
-            host.filled(image, extents(data)),
-            host.filled(weights, extents(weight)),
-            *(_channels(array, scale, groups) for array, scale in zip(arrays[2:], scales, strict=True)),
-        ]
+    def enlarged(array: host.Array) -> host.Array:
+        return host.padded(array, shape.pads, padding)
 
-    def finish(array: host.Array) -> host.Array:
-        channels = shape.oc // groups
-        used = array[(*map(slice, lead), slice(channels))]
-        return used.reshape(shape.n, shape.oc, shape.out_h, shape.out_w)
+    def merged(array: host.Array) -> host.Array:
+        weights = host.merge_group_weights(array, shape, groups)
+        return weights if groups > 1 else weights[0]
 
-    return replace(operator, output_shape=(shape.n, shape.oc, shape.out_h, shape.out_w), prepare=prepare, finish=finish)
+    outputs = straight((*lead, shape.oc // groups, shape.out_h, shape.out_w), extents(operator.args[-1]))
+    depth = (groups, shape.oc // groups, shape.ic // groups) if groups > 1 else (shape.oc, shape.ic)
+    inputs = (
+        Input(
+            straight((*lead, shape.ic // groups, inside.h, inside.w), extents(data)),
+            enlarged if inside is not shape else None,
+        ),
+        Input(straight((*depth, shape.kh, shape.kw), extents(weight)), merged if shape.groups > 1 else None),
+        *_scales(operator, groups, shape.oc // groups),
+        *([Input(outputs)] if residual is not None else []),
+    )
+    return replace(operator, inputs=inputs, output=outputs, output_shape=(shape.n, shape.oc, shape.out_h, shape.out_w))
 
 
 def matmul(
     shape: MatmulShape,
     config: Config,
     *,
-    requantised: bool = True,
-    zero_point: int = 0,
-    bounds: Bounds = INT8,
+    groups: int = 1,
+    output: Output | None = Output(),  # noqa: B008
+    residual: Scale | None = None,
     memory: Memory | None = None,
     knobs: Conv2dKnobs | None = None,
 ) -> Operator:
-    """A matrix product, or dense layer.
+    """A matrix product, or dense layer, or `groups` products of their own.
 
-    Its inputs are int8 [m, k], weight int8 [n, k] and, if `requantised`, bias, multiplier and shift [n]; its output is
-    int8, else int32, [m, n]. The other parameters are those of `conv2d`.
+    Its inputs are int8 [m, k], weight int8 [n, k], with `output` bias, multiplier and shift [n], and with `residual` an
+    int8 [m, n]; its output is int8, or int32 without `output`, [m, n]. With several groups all but what is [n] have an
+    axis of groups in front. The other parameters are those of `conv2d`.
 
     Raises
     ------
     OperatorError:
-        No schedule fits the machine, or `knobs` do not.
+        No schedule fits the machine, or `knobs` do not, or the residual's scale is none that a store takes.
     """
-    blocked = _blocked_matmul(shape, config)
-    operator = _operator("matmul", blocked, config, requantised, zero_point, bounds, memory or Memory(), knobs)
-    data, weight, *scales, _ = operator.args
+    finish = Finish(output=output, residual=residual)
+    blocked = grouped_matmul(shape, groups, config)
+    operator = _operator("matmul", blocked, config, finish, memory or Memory(), knobs)
+    data, weight, out = operator.args[0], operator.args[1], operator.args[-1]
+    lead = (groups,) if groups > 1 else ()
 
-    def prepare(arrays: Arrays) -> list[host.Array]:
-        batch, depth, rows, _ = extents(data)
-        return [
-            host.rows_to_samples(arrays[0], batch, rows, depth),
-            host.filled(arrays[1][..., None, None], extents(weight)),
-            *(_channels(array, scale, 1) for array, scale in zip(arrays[2:], scales, strict=True)),
-        ]
+    def rows(width: int, depth: int) -> Input:
+        return Input(rows_of_samples(lead, shape.m, depth, config.batch, width))
 
-    def finish(array: host.Array) -> host.Array:
-        return host.samples_to_rows(array, shape.m, shape.n)
-
-    return replace(operator, output_shape=(shape.m, shape.n), prepare=prepare, finish=finish)
-
-
-def _operator(
-    name: str,
-    blocked: Blocked,
-    config: Config,
-    requantised: bool,
-    zero_point: int,
-    bounds: Bounds,
-    memory: Memory,
-    knobs: Conv2dKnobs | None,
-) -> Operator:
-    """The operator in blocks, as its function takes arguments."""
-    if knobs is None:
-        choice = choose(blocked, config, memory)
-        knobs, cycles = choice.knobs, choice.cycles
-    else:
-        cycles = predict(blocked, knobs, config, memory)
-    expression = conv2d_expression(blocked, config, requantised=requantised, zero_point=zero_point, bounds=bounds)
-    return Operator(
-        name=name,
-        args=expression.args,
-        schedule=schedule_conv2d(expression, knobs, config),
-        output_shape=extents(expression.out),
-        output_dtype=expression.out.dtype,
-        prepare=list,
-        finish=lambda array: array,
-        knobs=knobs,
-        cycles=cycles,
+    outputs = rows(shape.n, extents(out)[-3])
+    inputs = (
+        rows(shape.k, extents(data)[-3]),
+        Input(straight((*lead, shape.n, shape.k, 1, 1), extents(weight))),
+        *_scales(operator, groups, shape.n, repeated=True),
+        *([outputs] if residual is not None else []),
     )
+    return replace(operator, inputs=inputs, output=outputs.arrangement, output_shape=(*lead, shape.m, shape.n))
 
 
-def _blocked_matmul(shape: MatmulShape, config: Config) -> Blocked:
-    return blocked_conv2d(as_conv2d(shape, config), config)
-
-
-def _columns_win(shape: Conv2dShape, product: MatmulShape, config: Config, memory: Memory) -> bool:
+def columns_win(shape: Conv2dShape, config: Config, memory: Memory) -> bool:
     """Whether columns laid out by the host are faster than the direct convolution."""
-    direct, columns = blocked_conv2d(with_host_padding(shape), config), _blocked_matmul(product, config)
+    product = as_matmul(shape, config)
+    if product is None:
+        return False
+    direct = blocked_conv2d(with_host_padding(shape), config)
+    columns = grouped_matmul(product, 1, config)
     if columns.steps >= direct.steps:
         return False
     try:
@@ -169,20 +165,66 @@ def _columns_win(shape: Conv2dShape, product: MatmulShape, config: Config, memor
     return choose(columns, config, memory).cycles < limit
 
 
-def _from_columns(shape: Conv2dShape, product: Operator) -> Operator:
-    def prepare(arrays: Arrays) -> list[host.Array]:
-        data, weight, *scales = arrays
-        return product.prepare([host.columns(data, shape), weight.reshape(shape.oc, -1), *scales])
+def _operator(
+    name: str, blocked: Blocked, config: Config, finish: Finish, memory: Memory, knobs: Conv2dKnobs | None
+) -> Operator:
+    """The operator in blocks, as its function takes arguments."""
+    if knobs is None:
+        choice = choose(blocked, config, memory)
+        knobs, cycles = choice.knobs, choice.cycles
+    else:
+        cycles = predict(blocked, knobs, config, memory)
+    expression = conv2d_expression(blocked, config, finish)
+    shapes = [extents(tensor) for tensor in expression.args]
+    return Operator(
+        name=name,
+        args=expression.args,
+        schedule=schedule_conv2d(expression, knobs, config),
+        inputs=tuple(Input(straight(shape, shape)) for shape in shapes[:-1]),
+        output=straight(shapes[-1], shapes[-1]),
+        output_shape=shapes[-1],
+        knobs=knobs,
+        cycles=cycles,
+    )
 
-    def finish(array: host.Array) -> host.Array:
-        pixels = product.finish(array).reshape(shape.n, shape.out_h, shape.out_w, shape.oc)
-        return host.contiguous(pixels.transpose(0, 3, 1, 2))
 
-    output = (shape.n, shape.oc, shape.out_h, shape.out_w)
-    return replace(product, name="conv2d", output_shape=output, prepare=prepare, finish=finish)
+def _from_columns(shape: Conv2dShape, config: Config, finish: Finish, memory: Memory) -> Operator:
+    """The convolution as a product of columns that the host lays out."""
+    product = as_matmul(shape, config)
+    assert product is not None
+    operator = matmul(product, config, output=finish.output, residual=finish.residual, memory=memory)
+    pixels = shape.out_h * shape.out_w
+    outputs = pixels_as_rows(shape.n, shape.oc, pixels, config.batch, extents(operator.args[-1])[-3])
+    data, weight, *others = operator.inputs
+    scales = others[: len(others) - (finish.residual is not None)]
+    seen = replace(data.arrangement, view=(shape.n * pixels, product.k))
+    inputs = (
+        Input(seen, ColumnsOf(shape, finish.padding)),
+        weight,
+        *scales,
+        *([Input(outputs)] if finish.residual is not None else []),
+    )
+    result = (shape.n, shape.oc, shape.out_h, shape.out_w)
+    return replace(operator, name="conv2d", inputs=inputs, output=outputs, output_shape=result)
 
 
-def _channels(array: host.Array, scale: Tensor, groups: int) -> host.Array:
-    """A value a channel, with channels of each merged group filled up to whole blocks."""
-    (total,) = extents(scale)
-    return host.filled(array.reshape(groups, -1), (groups, total // groups), scale.dtype).reshape(total)
+def _scales(operator: Operator, groups: int, channels: int, *, repeated: bool = False) -> list[Input]:
+    """A value a channel, with channels of each group filled up to whole blocks.
+
+    Parameters
+    ----------
+    repeated:
+        All groups have the same values.
+    """
+    count = 3 if operator.output_dtype == "int8" else 0
+
+    def again(array: host.Array) -> host.Array:
+        return np.tile(array, groups)
+
+    before: Change | None = again if repeated and groups > 1 else None
+    found = []
+    for scale in operator.args[2 : 2 + count]:
+        (total,) = extents(scale)
+        arrangement = straight((groups, channels), (groups, total // groups))
+        found.append(Input(replace(arrangement, split=(total,), order=(0,)), before))
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dovetail.compiler import te as t
 from dovetail.compiler.te.tensor import Axis
@@ -10,11 +10,10 @@ from dovetail.compiler.tir.expr import Expr
 from dovetail.isa.config import Config
 
 from .blocked import Blocked
-from .quantise import INT8, requantise
+from .elementwise import Output, Scale, check_residual
+from .errors import OperatorError
+from .quantise import Residual, requantise
 from .windows import loaded_rows, spatial, times
-
-Bounds = tuple[int, int]
-"""Least and greatest value of an output."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ class Conv2dExpression:
     weight: int8 [oc, ic, kh, kw]; with several groups [g, oc, ic, kh, kw]
     bias, multiplier, shift: int32 [g * oc]
         Of the requantisation; empty where the sums are wanted.
+    residual: int8, of the output's shape
+        What is added to the outputs; empty where nothing is.
     inp:
         The padded input, of which only rows are there that something reads.
     acc:
@@ -40,6 +41,7 @@ class Conv2dExpression:
     data: t.Tensor
     weight: t.Tensor
     scales: tuple[t.Tensor, ...]
+    residual: tuple[t.Tensor, ...]
     inp: t.Tensor
     acc: t.Tensor
     out: t.Tensor
@@ -50,21 +52,36 @@ class Conv2dExpression:
     @property
     def args(self) -> tuple[t.Tensor, ...]:
         """The arguments of the compiled function."""
-        return (self.data, self.weight, *self.scales, self.out)
+        return (self.data, self.weight, *self.scales, *self.residual, self.out)
 
 
-def conv2d_expression(
-    shape: Blocked, config: Config, *, requantised: bool = True, zero_point: int = 0, bounds: Bounds = INT8
-) -> Conv2dExpression:
-    """`shape` as an expression whose extents are whole blocks.
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """What goes on around the sums.
 
-    Parameters
+    Attributes
     ----------
-    requantised:
-        The output is int8, held within `bounds`; otherwise the int32 sums.
-    zero_point:
-        Of the output.
+    padding:
+        What lies around the data: its zero point.
+    output:
+        How sums become int8; None gives the int32 sums.
+    residual:
+        How an int8 tensor of the output's shape counts that is added; None where there is none.
     """
+
+    padding: int = 0
+    output: Output | None = field(default_factory=Output)
+    residual: Scale | None = None
+
+    def __post_init__(self) -> None:
+        if self.residual is not None:
+            if self.output is None:
+                raise OperatorError("conv2d: a residual is added to int8 outputs, not to int32 sums; give an output")
+            check_residual("conv2d", self.residual)
+
+
+def conv2d_expression(shape: Blocked, config: Config, finish: Finish) -> Conv2dExpression:
+    """`shape` as an expression whose extents are whole blocks."""
     ic, oc = shape.ic_blocks * config.block_in, shape.oc_blocks * config.block_out
     samples, group = shape.samples * config.batch, (shape.groups,) if shape.groups > 1 else ()
     data = t.placeholder((samples, *group, ic, shape.h, shape.w), "int8", name="data")
@@ -72,9 +89,9 @@ def conv2d_expression(
     scales = tuple(
         t.placeholder((shape.groups * oc,), "int32", name=name)
         for name in ("bias", "multiplier", "shift")
-        if requantised
+        if finish.output is not None
     )
-    inp = loaded_rows(shape, data)
+    inp = loaded_rows(shape, data, finish.padding)
     k, dy, dx = (t.reduce_axis((0, n), name=name) for n, name in ((ic, "k"), (shape.kh, "dy"), (shape.kw, "dx")))
 
     def products(*at: Expr) -> Expr:
@@ -86,12 +103,26 @@ def conv2d_expression(
 
     acc = spatial((samples, *group, oc, shape.out_h, shape.out_w), products, "acc")
 
+    whole = (samples, *group, oc, shape.out_h, shape.out_w)
+    residual = tuple(t.placeholder(whole, "int8", name="residual") for _ in range(finish.residual is not None))
+
     def finished(*at: Expr) -> Expr:
-        if not requantised:
+        output, scale = finish.output, finish.residual
+        if output is None:
             return acc[at]
         _, *g, c, _, _ = at
         channel = g[0] * oc + c if g else c
-        return requantise(acc[at], *(scale[channel] for scale in scales), zero_point=zero_point, bounds=bounds)
+        added = None
+        if scale is not None:
+            added = Residual(residual[0][at], scale.zero_point, scale.multiplier, scale.shift)
+        return requantise(
+            acc[at],
+            *(part[channel] for part in scales),
+            zero_point=output.zero_point,
+            bounds=output.bounds,
+            residual=added,
+            fraction=output.fraction,
+        )
 
-    out = spatial((samples, *group, oc, shape.out_h, shape.out_w), finished, "out")
-    return Conv2dExpression(shape, data, weight, scales, inp, acc, out, k, dy, dx)
+    out = spatial(whole, finished, "out")
+    return Conv2dExpression(shape, data, weight, scales, residual, inp, acc, out, k, dy, dx)

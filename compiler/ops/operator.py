@@ -12,14 +12,33 @@ from dovetail.compiler.tir.expr import Const
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Arrays = Sequence["NDArray[Any]"]
-Prepare = Callable[[Arrays], "list[NDArray[Any]]"]
-Finish = Callable[["NDArray[Any]"], "NDArray[Any]"]
+    from .arrangement import Arrangement, Change
 
 
 def extents(tensor: t.Tensor) -> tuple[int, ...]:
     """The shape of a tensor of operators, which is never symbolic."""
     return tuple(int(extent.value) for extent in tensor.shape if isinstance(extent, Const))
+
+
+@dataclass(frozen=True)
+class Input:
+    """How one of an operator's inputs becomes an argument of its function.
+
+    Attributes
+    ----------
+    before:
+        What the host does first, where it takes more than an arrangement.
+    """
+
+    arrangement: Arrangement
+    before: Change | None = None
+
+    def prepare(self, array: NDArray[Any], argument: t.Tensor) -> NDArray[Any]:
+        """The argument for `array`."""
+        import numpy as np
+
+        first = self.before(array) if self.before is not None else array
+        return np.ascontiguousarray(self.arrangement.arrange(first), argument.dtype).reshape(extents(argument))
 
 
 @dataclass(frozen=True)
@@ -30,12 +49,12 @@ class Operator:
     ----------
     args:
         Of the function that `schedule` gives: inputs, then the output.
-    output_shape, output_dtype:
+    inputs:
+        How the operator's inputs, as the user knows them, become those of the function.
+    output:
+        How the result is arranged in the function's output.
+    output_shape:
         Of the result as the user knows it.
-    prepare:
-        From the operator's inputs as the user knows them to those of the function.
-    finish:
-        From the function's output to the result.
     knobs:
         The setting of the schedule, where it has one.
     cycles:
@@ -45,12 +64,24 @@ class Operator:
     name: str
     args: tuple[t.Tensor, ...]
     schedule: t.Schedule
+    inputs: tuple[Input, ...]
+    output: Arrangement
     output_shape: tuple[int, ...]
-    output_dtype: str
-    prepare: Prepare
-    finish: Finish
     knobs: object = None
     cycles: float | None = None
+
+    @property
+    def output_dtype(self) -> str:
+        return self.args[-1].dtype
+
+    def prepare(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The function's inputs for the operator's."""
+        given = zip(self.inputs, arrays, self.args[:-1], strict=True)
+        return [how.prepare(array, argument) for how, array, argument in given]
+
+    def finish(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The result in the function's output."""
+        return self.output.restore(array, self.output_shape)
 
     def run(self, function: Callable[..., object], *inputs: NDArray[Any]) -> NDArray[Any]:
         """The result of the built `function` for `inputs` as the user knows them."""

@@ -9,11 +9,12 @@ from dovetail.compiler import te as t
 from dovetail.compiler.tir.expr import Expr
 from dovetail.isa.config import Config
 
-from . import host
+from .arrangement import straight
 from .blocked import MAX_PADDING, blocked_pool2d
+from .elementwise import Output, Scale, check_output, check_scale, rescaled
 from .errors import OperatorError
-from .operator import Operator, extents
-from .quantise import INT8, requantise
+from .operator import Input, Operator, extents
+from .quantise import INT8
 from .shapes import Pool2dShape
 from .tiled import TileKnobs, choose_tiles, require_equal_blocks, schedule_tiles
 from .windows import loaded_rows, spatial, times
@@ -37,20 +38,36 @@ def max_pool2d(shape: Pool2dShape, config: Config, *, knobs: TileKnobs | None = 
     return window.operator(acc, out, config, knobs)
 
 
-def avg_pool2d(shape: Pool2dShape, config: Config, *, knobs: TileKnobs | None = None) -> Operator:
+def avg_pool2d(
+    shape: Pool2dShape,
+    config: Config,
+    *,
+    padding: int = 0,
+    scale: Scale | None = None,
+    output: Output | None = None,
+    knobs: TileKnobs | None = None,
+) -> Operator:
     """The mean of each window: int8 [n, c, h, w] to int8 [n, c, out_h, out_w].
 
-    Padding counts as zeros. The sum is multiplied by `reciprocal` of the window's size and rounded, ties to even.
+    Parameters
+    ----------
+    padding:
+        What lies around the data: its zero point.
+    scale:
+        Of the sum; by default `reciprocal` of the window's size.
 
     Raises
     ------
     OperatorError:
-        It does not fit the machine.
+        It does not fit the machine, or a scale is none that a store takes.
     """
-    window = _Window("avg_pool2d", shape, config, 0)
+    window = _Window("avg_pool2d", shape, config, padding)
     acc = window.over(lambda seen: t.sum(seen, axis=[window.row, window.col]))
     multiplier, shift = reciprocal(shape.kh * shape.kw)
-    out = spatial(acc.shape, lambda *at: requantise(acc[at], multiplier=multiplier, shift=shift), "out")
+    chosen, finish = scale or Scale(multiplier=multiplier, shift=shift), output or Output()
+    check_scale("avg_pool2d", chosen)
+    check_output("avg_pool2d", finish)
+    out = spatial(acc.shape, lambda *at: rescaled(acc[at], chosen, finish), "out")
     return window.operator(acc, out, config, knobs)
 
 
@@ -97,14 +114,13 @@ class _Window:
         """The operator whose sums are `acc` and whose result is `out`."""
         shape, whole = self.shape, extents(self.data)
         knobs = knobs or choose_tiles(self.blocked, config)
-        output = (shape.n, shape.c, shape.out_h, shape.out_w)
+        result = (shape.n, shape.c, shape.out_h, shape.out_w)
         return Operator(
             name=self.name,
             args=(self.data, out),
             schedule=schedule_tiles(out, acc, self.inp, knobs, config),
-            output_shape=output,
-            output_dtype="int8",
-            prepare=lambda arrays: [host.filled(arrays[0], whole)],
-            finish=lambda array: host.cropped(array, output),
+            inputs=(Input(straight((shape.n, shape.c, shape.h, shape.w), whole)),),
+            output=straight(result, extents(out)),
+            output_shape=result,
             knobs=knobs,
         )

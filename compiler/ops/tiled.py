@@ -14,6 +14,8 @@ from .errors import OperatorError
 from .space import parts
 
 COPIES = 2
+TILES = 4
+"""Tiles of whole blocks of channels are at least so many, where there are blocks enough: one is loaded beside another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +26,15 @@ class TileKnobs:
     ----------
     rows, cols:
         Outputs of a tile.
+    blocks:
+        Blocks of channels of a tile.
     copies:
         Copies of the buffers that are used in turn.
     """
 
     rows: int
     cols: int
+    blocks: int = 1
     copies: int = COPIES
 
 
@@ -48,7 +53,8 @@ def require_equal_blocks(name: str, config: Config) -> None:
 
 
 def choose_tiles(shape: Blocked, config: Config) -> TileKnobs:
-    """The largest tiles of whole rows, or of parts of a row, of which two fit the buffers, or at least one.
+    """The largest tiles of whole blocks, of whole rows or of parts of a row, of which two fit the buffers, or at least
+    one.
 
     Raises
     ------
@@ -58,28 +64,42 @@ def choose_tiles(shape: Blocked, config: Config) -> TileKnobs:
     for copies in range(min(COPIES, config.token_depth), 0, -1):
         for cols in parts(shape.out_w):
             for rows in parts(shape.out_h):
-                inputs = shape.rows(rows, shape.kh) * shape.cols(cols, shape.kw)
-                if copies * inputs <= config.inp_depth and copies * rows * cols <= config.acc_depth:
-                    return TileKnobs(rows=rows, cols=cols, copies=copies)
+                inputs = copies * shape.rows(rows, shape.kh) * shape.cols(cols, shape.kw)
+                most = min(config.inp_depth // inputs, config.acc_depth // (copies * rows * cols))
+                if most:
+                    whole = (rows, cols) == (shape.out_h, shape.out_w)
+                    most = min(most, shape.groups // TILES) if whole else 1
+                    each = next((size for size in parts(shape.groups) if size <= most), 1)
+                    return TileKnobs(rows=rows, cols=cols, blocks=each, copies=copies)
     needed = shape.rows(1, shape.kh) * shape.cols(1, shape.kw)
     raise OperatorError(
         f"one output of a {shape.kh}x{shape.kw} window needs {needed} input vectors; inp_depth={config.inp_depth}"
     )
 
 
-def schedule_tiles(out: t.Tensor, acc: t.Tensor, inp: t.Tensor, knobs: TileKnobs, config: Config) -> t.Schedule:
-    """Tile `out` [n, c, y, x]; for each tile load `inp` and compute `acc`, with reductions outside of its outputs."""
+def schedule_tiles(
+    out: t.Tensor, acc: t.Tensor, inp: t.Tensor | None, knobs: TileKnobs, config: Config
+) -> t.Schedule:
+    """Tile `out` [n, c, y, x]; for each tile load `inp` and compute `acc`, with reductions outside of its outputs.
+
+    Parameters
+    ----------
+    inp:
+        None where accumulators are loaded from memory.
+    """
     s = t.create_schedule(out)
     stage = s[out]
     (sample, block, row, col), lanes = _blocks(s, out, config)
+    blocks, block = stage.split(block, factor=knobs.blocks)
     rows, row = stage.split(row, factor=knobs.rows)
     cols, col = stage.split(col, factor=knobs.cols)
-    stage.reorder(sample, block, rows, cols, row, col, *lanes)
+    stage.reorder(sample, blocks, rows, cols, block, row, col, *lanes)
     stage.pragma(lanes[0], LANES)
     for tensor, scope in ((acc, ACC_BUFFER), (inp, INP_BUFFER)):
-        s[tensor].set_scope(scope)
-        s[tensor].compute_at(stage, cols)
-        s[tensor].ring_buffer(knobs.copies)
+        if tensor is not None:
+            s[tensor].set_scope(scope)
+            s[tensor].compute_at(stage, cols)
+            s[tensor].ring_buffer(knobs.copies)
     outer, lanes = _blocks(s, acc, config)
     sample, block, row, col = outer
     s[acc].reorder(sample, block, *s[acc].op.reduce_axis, row, col, *lanes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dovetail.compiler.tir.dtypes import scalar_of
+from dovetail.compiler.tir.dtypes import is_float
 from dovetail.compiler.tir.expr import Binary, Cast, Const, Expr, Load, Math, Op
 from dovetail.compiler.tir.structure import children
 from dovetail.compiler.vdla.scopes import ACC_BUFFER
@@ -19,11 +19,11 @@ class NotStoredError(Exception):
 
 def check_integers(value: Expr) -> None:
     """Raises `NotStoredError` if a part of `value` is of a floating-point type."""
-    floats = [part for part in _parts(value) if scalar_of(part.dtype) == "float32" and not isinstance(part, Const)]
+    floats = [part for part in _parts(value) if is_float(part.dtype) and not isinstance(part, Const)]
     if floats:
         raise NotStoredError(
-            f"{floats[-1]} is float32, but a store works on integers only; use t.round_shift, or a multiplier and "
-            f"shift: {_SCALED}"
+            f"{floats[-1]} is {floats[-1].dtype}, but a store works on integers only; use t.round_shift, or a "
+            f"multiplier and shift: {_SCALED}"
         )
 
 

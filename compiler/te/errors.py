@@ -3,9 +3,17 @@ out."""
 
 from __future__ import annotations
 
-from dovetail.compiler.errors import CompileError
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
-from .caller import user_location
+from dovetail.compiler.errors import CompileError
+from dovetail.compiler.tir.dtypes import TypeMismatch
+
+from .caller import location_of, user_location
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class LanguageError(CompileError):
@@ -34,3 +42,16 @@ class ScheduleError(CompileError):
     def __init__(self, what: str) -> None:
         self.where = user_location()
         super().__init__(f"{self.where}: {what}" if self.where else what)
+
+
+def located(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, whose mismatches of types become a `LanguageError` at the user's line."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except TypeMismatch as error:
+            raise LanguageError(str(error), location_of(error.__traceback__)) from None
+
+    return run

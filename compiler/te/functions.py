@@ -1,37 +1,21 @@
-"""Functions of tensor expressions: reductions, choices and the mathematics of single elements."""
+"""Functions of tensor expressions: reductions, choices, conversions and integers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import ParamSpec
+from collections.abc import Sequence
 
 import numpy as np
 
 from dovetail.compiler.tir import dtypes
 from dovetail.compiler.tir import expr as tir
-from dovetail.compiler.tir.dtypes import TypeMismatch
 from dovetail.compiler.tir.expr import Expr, ExprLike, Math, Number, Op, Select
 
-from .caller import location_of
-from .errors import LanguageError
-from .tensor import Axis, AxisKind, Reduce
-
-P = ParamSpec("P")
+from .errors import LanguageError, located
+from .mathematics import number
+from .tensor import REDUCTIONS, Axis, AxisKind, Reduce
 
 
-def _located(function: Callable[P, Expr]) -> Callable[P, Expr]:
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> Expr:
-        try:
-            return function(*args, **kwargs)
-        except TypeMismatch as error:
-            raise LanguageError(str(error), location_of(error.__traceback__)) from None
-
-    return run
-
-
-@_located
+@located
 def sum(expr: ExprLike, axis: Axis | Sequence[Axis]) -> Expr:
     """The sum of `expr` over reduce axes, in its own dtype: cast to int32 what would not fit in int8.
 
@@ -43,7 +27,19 @@ def sum(expr: ExprLike, axis: Axis | Sequence[Axis]) -> Expr:
     return _reduce(Op.ADD, tir.as_expr(expr), axis)
 
 
-@_located
+@located
+def product(expr: ExprLike, axis: Axis | Sequence[Axis]) -> Expr:
+    """The product of `expr` over reduce axes, in its own dtype.
+
+    Raises
+    ------
+    LanguageError:
+        `axis` is no reduce axis, or `expr` is boolean.
+    """
+    return _reduce(Op.MUL, tir.as_expr(expr), axis)
+
+
+@located
 def max(expr: ExprLike, *others: ExprLike, axis: Axis | Sequence[Axis] | None = None) -> Expr:
     """The greatest value of `expr` over reduce axes; without `axis`, the greatest of the arguments.
 
@@ -55,7 +51,7 @@ def max(expr: ExprLike, *others: ExprLike, axis: Axis | Sequence[Axis] | None = 
     return _extreme(Op.MAX, expr, others, axis)
 
 
-@_located
+@located
 def min(expr: ExprLike, *others: ExprLike, axis: Axis | Sequence[Axis] | None = None) -> Expr:
     """The least value of `expr` over reduce axes; without `axis`, the least of the arguments.
 
@@ -67,55 +63,55 @@ def min(expr: ExprLike, *others: ExprLike, axis: Axis | Sequence[Axis] | None = 
     return _extreme(Op.MIN, expr, others, axis)
 
 
-@_located
+@located
 def cast(dtype: str, value: ExprLike) -> Expr:
     """`value` as `dtype`, as C converts it: integers wrap, floats are cut towards zero; ``value.astype(dtype)`` too."""
     return tir.cast(dtype, value)
 
 
-@_located
+@located
 def select(condition: Expr, a: ExprLike, b: ExprLike) -> Expr:
     """`a` where `condition` holds, else `b`. Both are evaluated: neither may read outside of its tensor."""
     return _choose(condition, a, b, guard=False)
 
 
-@_located
+@located
 def if_then_else(condition: Expr, a: ExprLike, b: ExprLike) -> Expr:
     """`a` where `condition` holds, else `b`, and only that is evaluated: as padding is written."""
     return _choose(condition, a, b, guard=True)
 
 
-@_located
+@located
 def all(*conditions: Expr) -> Expr:
     """True where every condition holds."""
     return _connect(Op.AND, conditions)
 
 
-@_located
+@located
 def any(*conditions: Expr) -> Expr:
     """True where one of the conditions holds."""
     return _connect(Op.OR, conditions)
 
 
-@_located
+@located
 def equal(a: ExprLike, b: ExprLike) -> Expr:
     """True where the two are equal; ``==`` compares the expressions themselves."""
     return tir.equal(a, b)
 
 
-@_located
+@located
 def not_equal(a: ExprLike, b: ExprLike) -> Expr:
     """True where the two differ; ``!=`` compares the expressions themselves."""
     return tir.binary(Op.NE, a, b)
 
 
-@_located
+@located
 def clip(x: ExprLike, low: ExprLike, high: ExprLike) -> Expr:
     """`x`, but at least `low` and at most `high`."""
     return tir.minimum(tir.maximum(x, low), high)
 
 
-@_located
+@located
 def saturate(x: ExprLike, dtype: str) -> Expr:
     """`x` as an integer type, its nearest value where `x` does not fit; floats are cut towards zero first."""
     expr = tir.as_expr(x)
@@ -123,9 +119,10 @@ def saturate(x: ExprLike, dtype: str) -> Expr:
         raise LanguageError(f"saturate gives integers, not {dtype}; use cast")
     low, high = dtypes.limits(dtype)
     if dtypes.is_float(expr.dtype):
-        top = np.float32(high)
+        float_type = dtypes.numpy_dtype(expr.dtype).type
+        top = float_type(high)
         if int(top) > high:
-            top = np.nextafter(top, np.float32(0))
+            top = np.nextafter(top, float_type(0))
         return tir.cast(dtype, tir.minimum(tir.maximum(expr, float(low)), float(top)))
     lowest, highest = dtypes.limits(expr.dtype) if dtypes.is_integer(expr.dtype) else (0, 1)
     if lowest < low:
@@ -135,75 +132,22 @@ def saturate(x: ExprLike, dtype: str) -> Expr:
     return tir.cast(dtype, expr)
 
 
-@_located
+@located
 def round_shift(x: ExprLike, shift: ExprLike) -> Expr:
     """``x / 2**shift`` to the nearest integer, ties to even, exact whatever the sizes.
 
     Raises
     ------
     LanguageError:
-        One of them is no integer.
+        One of them is no integer, or `x` is uint64.
     """
     value, places = tir.as_expr(x), tir.as_expr(shift)
     for operand in (value, places):
         if not dtypes.is_integer(operand.dtype):
             raise LanguageError(f"round_shift takes integers, not {operand.dtype}")
+    if value.dtype == "uint64":
+        raise LanguageError("round_shift takes integers that int64 holds, not uint64; cast it")
     return Math("round_shift", (value, tir.cast(value.dtype, places)))
-
-
-def exp(x: ExprLike) -> Expr:
-    """e to the power of a float32."""
-    return _of_float("exp", x)
-
-
-def log(x: ExprLike) -> Expr:
-    """The natural logarithm of a float32."""
-    return _of_float("log", x)
-
-
-def sqrt(x: ExprLike) -> Expr:
-    """The square root of a float32."""
-    return _of_float("sqrt", x)
-
-
-def tanh(x: ExprLike) -> Expr:
-    """The hyperbolic tangent of a float32."""
-    return _of_float("tanh", x)
-
-
-def erf(x: ExprLike) -> Expr:
-    """The error function of a float32."""
-    return _of_float("erf", x)
-
-
-def floor(x: ExprLike) -> Expr:
-    """The next integer below a float32, as a float32."""
-    return _of_float("floor", x)
-
-
-def round(x: ExprLike) -> Expr:
-    """The nearest integer to a float32, ties to even, as a float32."""
-    return _of_float("round", x)
-
-
-@_located
-def abs(x: ExprLike) -> Expr:
-    """The magnitude of a number; the least integer of a type stays itself."""
-    return Math("abs", (_number(tir.as_expr(x), "abs"),))
-
-
-@_located
-def _of_float(function: str, x: ExprLike) -> Expr:
-    expr = tir.as_expr(x)
-    if not dtypes.is_float(expr.dtype):
-        raise LanguageError(f"{function} takes float32, not {expr.dtype}; cast it")
-    return Math(function, (expr,))
-
-
-def _number(expr: Expr, function: str) -> Expr:
-    if dtypes.scalar_of(expr.dtype) == "bool":
-        raise LanguageError(f"{function} takes numbers, not bool; cast it")
-    return expr
 
 
 def _extreme(op: Op, expr: ExprLike, others: tuple[ExprLike, ...], axis: Axis | Sequence[Axis] | None) -> Expr:
@@ -213,12 +157,12 @@ def _extreme(op: Op, expr: ExprLike, others: tuple[ExprLike, ...], axis: Axis | 
         return _reduce(op, tir.as_expr(expr), axis)
     result = tir.as_expr(expr)
     for other in others:
-        result = _number(tir.binary(op, result, other), op.value)
+        result = number(tir.binary(op, result, other), op.value)
     return result
 
 
 def _reduce(op: Op, source: Expr, axis: Axis | Sequence[Axis]) -> Expr:
-    name = "sum" if op is Op.ADD else op.value
+    name = REDUCTIONS[op]
     axes = tuple(axis) if isinstance(axis, list | tuple) else (axis,)
     for place, one in enumerate(axes):
         if not isinstance(one, Axis) or one.kind is not AxisKind.REDUCE:
@@ -227,7 +171,7 @@ def _reduce(op: Op, source: Expr, axis: Axis | Sequence[Axis]) -> Expr:
             raise LanguageError(f"{name} reduces over {one} twice")
     if not axes:
         raise LanguageError(f"{name} needs an axis to reduce over")
-    _number(source, name)
+    number(source, name)
     if isinstance(source, Reduce):
         raise LanguageError(f"{name} of a reduction; give both axes to one, or compute the inner one as its own tensor")
     return Reduce(op, source, axes, _identity(op, source.dtype))
@@ -235,9 +179,9 @@ def _reduce(op: Op, source: Expr, axis: Axis | Sequence[Axis]) -> Expr:
 
 def _identity(op: Op, dtype: str) -> Number:
     if dtypes.is_float(dtype):
-        return {Op.ADD: 0.0, Op.MIN: float("inf"), Op.MAX: float("-inf")}[op]
+        return {Op.ADD: 0.0, Op.MUL: 1.0, Op.MIN: float("inf"), Op.MAX: float("-inf")}[op]
     low, high = dtypes.limits(dtype)
-    return {Op.ADD: 0, Op.MIN: high, Op.MAX: low}[op]
+    return {Op.ADD: 0, Op.MUL: 1, Op.MIN: high, Op.MAX: low}[op]
 
 
 def _choose(condition: Expr, a: ExprLike, b: ExprLike, guard: bool) -> Expr:

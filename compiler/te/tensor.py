@@ -64,6 +64,10 @@ class TensorRead(Expr):
         return f"{self.tensor.name}[{', '.join(expr_text(index, tight=True) for index in self.indices)}]"
 
 
+REDUCTIONS = {Op.ADD: "sum", Op.MUL: "product", Op.MIN: "min", Op.MAX: "max"}
+"""What combines the values of a reduction, and the function that makes it."""
+
+
 @dataclass(frozen=True, repr=False)
 class Reduce(Expr):
     """`source` combined by `op` (`ADD`, `MIN`, `MAX` or `MUL`) over `axes`, from `identity` on; the whole body of an
@@ -79,7 +83,7 @@ class Reduce(Expr):
         return self.source.dtype
 
     def text(self, tight: bool) -> str:
-        name = {Op.ADD: "sum", Op.MUL: "product"}.get(self.op, self.op.value)
+        name = REDUCTIONS[self.op]
         axes = [axis.name for axis in self.axes]
         over = axes[0] if len(axes) == 1 else f"[{', '.join(axes)}]"
         return f"{name}({expr_text(self.source, tight)}, axis={over})"

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from .dtypes import bits_of, is_float, scalar_of
+from .dtypes import bits_of, is_float, is_signed, numpy_dtype, scalar_of
 from .expr import Number, Op
 
 
 def wrap(value: Number, dtype: str) -> Number:
-    """`value` as `dtype` holds it: rounded to float32, cut to an integer, wrapped modulo 2**bits."""
+    """`value` as `dtype` holds it: rounded to a float, cut to an integer, wrapped modulo 2**bits."""
     if is_float(dtype):
-        return float(np.float32(value))
+        return float(numpy_dtype(dtype).type(value))
     if scalar_of(dtype) == "bool":
         return bool(value)
     bits = bits_of(dtype)
     whole = int(value) & ((1 << bits) - 1)
-    signed = not scalar_of(dtype).startswith("u")
-    return whole - (1 << bits) if signed and whole >> (bits - 1) else whole
+    return whole - (1 << bits) if is_signed(dtype) and whole >> (bits - 1) else whole
 
 
 def evaluate(op: Op, a: Number, b: Number, dtype: str) -> Number:
@@ -42,7 +41,7 @@ def evaluate(op: Op, a: Number, b: Number, dtype: str) -> Number:
         case Op.MAX:
             return max(a, b)
         case Op.DIV:
-            return float(np.float32(a) / np.float32(b))
+            return float(np.divide(a, b, dtype=numpy_dtype(dtype)))
         case Op.AND:
             return wrap(int(a) & int(b), dtype)
         case Op.OR:

@@ -1,11 +1,14 @@
-"""Element types by name: ``int8`` ... ``int64``, ``uint8``, ``bool``, ``float32``; vectors such as ``float32x16``."""
+"""Element types by name: ``int8`` ... ``int64``, ``uint8`` ... ``uint64``, ``bool``, ``float32`` and ``float64``;
+vectors such as ``float32x16``."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-SCALARS = ("bool", "int8", "uint8", "int16", "int32", "int64", "float32")
+FLOATS = ("float32", "float64")
+SCALARS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", *FLOATS)
+"""In the order in which they are wider."""
 INDEX = "int32"
 """The type of loop variables and indices."""
 
@@ -50,11 +53,16 @@ def vector_of(dtype: str, lanes: int) -> str:
 
 
 def is_float(dtype: str) -> bool:
-    return scalar_of(dtype) == "float32"
+    return scalar_of(dtype) in FLOATS
 
 
 def is_integer(dtype: str) -> bool:
-    return scalar_of(dtype) not in ("float32", "bool")
+    return scalar_of(dtype) not in ("bool", *FLOATS)
+
+
+def is_signed(dtype: str) -> bool:
+    """Whether it has negative numbers."""
+    return not scalar_of(dtype).startswith(("u", "bool"))
 
 
 def bits_of(dtype: str) -> int:
@@ -84,19 +92,24 @@ def limits(dtype: str) -> tuple[int, int]:
 
 
 def promoted(one: str, other: str) -> str:
-    """The type in which two operands meet: the wider one, float32 above all integers.
+    """The type in which two operands meet: the wider one, floats above all integers.
 
     Raises
     ------
     TypeMismatch:
-        uint8 with int8, which need a cast, or vectors of different lengths.
+        An unsigned integer with a signed one that is not wider, which need a cast, or vectors of different lengths.
     """
     if one == other:
         return one
-    if {scalar_of(one), scalar_of(other)} == {"uint8", "int8"}:
-        raise TypeMismatch(f"{one} and {other} do not meet in either; cast one of them, to int16 or int32 for instance")
+    if _apart(one, other) or _apart(other, one):
+        raise TypeMismatch(f"{one} and {other} do not meet in either; cast one of them, to a wider type for instance")
     lanes = {lanes_of(one), lanes_of(other)} - {1}
     if len(lanes) > 1:
         raise TypeMismatch(f"{one} and {other} have different lanes")
     wider = max(scalar_of(one), scalar_of(other), key=_RANK.__getitem__)
     return vector_of(wider, lanes.pop() if lanes else 1)
+
+
+def _apart(unsigned: str, signed: str) -> bool:
+    integers = is_integer(unsigned) and is_integer(signed)
+    return integers and not is_signed(unsigned) and is_signed(signed) and bits_of(signed) <= bits_of(unsigned)

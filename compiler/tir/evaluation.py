@@ -56,15 +56,29 @@ _NUMPY: dict[Op, Callable[[Any, Any], Any]] = _PYTHON | {Op.DIV: np.divide, Op.M
 _WRAPPING = frozenset({Op.ADD, Op.SUB, Op.MUL, Op.SHL, Op.FLOORDIV})
 _SHIFTS = frozenset({Op.SHL, Op.SHR})
 
-_FLOAT_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+_FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
     "log": np.log,
     "sqrt": np.sqrt,
+    "log1p": np.log1p,
     "tanh": np.tanh,
     "erf": np.vectorize(math.erf, otypes=[np.float64]),
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
     "floor": np.floor,
     "round": np.rint,
     "abs": np.abs,
+    "pow": np.power,
+    "fmod": np.fmod,
 }
 
 
@@ -204,7 +218,7 @@ def _math(expr: Math) -> Evaluator:
         return lambda env: np.array(list(map(round_shift, first(env), shift(env))), target)
     function = _FLOAT_FUNCTIONS[expr.function]
     if lanes > 1:
-        return lambda env: function(first(env)).astype(target)
+        return lambda env: function(*(arg(env) for arg in args)).astype(target)
     if is_float(dtype):
-        return lambda env: float(np.float32(function(np.float32(first(env)))))
+        return lambda env: float(target.type(function(*(target.type(arg(env)) for arg in args))))
     return lambda env: arith.wrap(int(function(first(env))), dtype)

@@ -267,9 +267,14 @@ class Math(Expr):
         return self.args[0].dtype
 
 
-FUNCTIONS = {"exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "erf": 1, "floor": 1, "round": 1, "abs": 1, "round_shift": 2}
-"""Functions and how many arguments they take. ``round`` is to the nearest, ties to even; ``round_shift(a, s)`` the same
-of ``a / 2**s`` for integers, exact whatever their sizes."""
+_ONE_FLOAT = (
+    *("exp", "log", "log1p", "sqrt", "erf", "floor", "round", "sin", "cos", "tan", "asin", "acos", "atan"),
+    *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+)
+FUNCTIONS = dict.fromkeys(_ONE_FLOAT, 1) | {"abs": 1, "pow": 2, "fmod": 2, "round_shift": 2}
+"""Functions and how many arguments they take. ``round`` is to the nearest, ties to even; ``fmod`` has the sign of its
+first argument; ``round_shift(a, s)`` is ``a / 2**s`` for integers, to the nearest, ties to even, exact whatever their
+sizes."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -67,8 +67,14 @@ def expr_text(expr: Expr, tight: bool = False) -> str:
 def number_text(value: Number) -> str:
     """A number in its shortest form; a whole float as an integer."""
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e7 else str(np.float32(value))
+        return str(int(value)) if value.is_integer() and abs(value) < 1e7 else _shortest(value)
     return str(value)
+
+
+def _shortest(value: float) -> str:
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    return str(single) if float(single) == value or value != value else repr(value)
 
 
 def index_text(indices: Sequence[Expr]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .affine import INDEX_TYPES
-from .dtypes import is_integer, lanes_of, scalar_of
+from .dtypes import is_float, is_integer, lanes_of, scalar_of
 from .expr import (
     FUNCTIONS,
     INTEGER_ONLY,
@@ -108,15 +108,15 @@ def _lanes(dtype: str, *others: str) -> bool:
 
 EXPRESSIONS: Rules = {
     Const: (
-        ("a number of its dtype", lambda e: isinstance(e.value, float) == (scalar_of(e.type) == "float32")),
+        ("a number of its dtype", lambda e: isinstance(e.value, float) == is_float(e.type)),
         ("a boolean for bool", lambda e: isinstance(e.value, bool) == (scalar_of(e.type) == "bool")),
     ),
     Var: (("a scalar", lambda e: lanes_of(e.type) == 1),),
     Binary: (
         ("operands of one dtype", lambda e: e.a.dtype == e.b.dtype),
         ("integers", lambda e: e.op not in INTEGER_ONLY or is_integer(e.a.dtype)),
-        ("floats for /", lambda e: e.op is not Op.DIV or scalar_of(e.a.dtype) == "float32"),
-        ("booleans or integers", lambda e: e.op not in (Op.AND, Op.OR) or scalar_of(e.a.dtype) != "float32"),
+        ("floats for /", lambda e: e.op is not Op.DIV or is_float(e.a.dtype)),
+        ("booleans or integers", lambda e: e.op not in (Op.AND, Op.OR) or not is_float(e.a.dtype)),
     ),
     Not: (("a boolean", lambda e: scalar_of(e.a.dtype) == "bool"),),
     Cast: (("a scalar, or as many lanes", lambda e: lanes_of(e.a.dtype) in (1, lanes_of(e.type))),),

@@ -17,6 +17,7 @@ from dovetail.files import OutputError
 
 from .asm import asm
 from .bench import bench
+from .compile import compile_
 from .console import STATE, complain, show_help_without_command
 from .disasm import disasm
 from .exits import INTERRUPTED, RIGHT, exit_code
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 for command in (run, asm, disasm, verify):
     app.command()(command)
+app.command("compile")(compile_)
 app.add_typer(bench, name="bench")
 
 

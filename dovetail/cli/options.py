@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dovetail.compiler.codegen.limits import MAX_THREADS
+from dovetail.isa.module import MAX_THREADS
 
 from .console import STATE
 
@@ -74,3 +74,27 @@ Timeout = Annotated[
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", callback=_set_verbose, help="Show tracebacks with errors.")]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", help="Of an input that a model leaves open; may be repeated.", metavar="NAME=N,N,..."),
+]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        help="Quantise a float model: inputs by name in a .npz file, samples along the first axis.",
+        metavar="FILE.npz",
+    ),
+]
+
+
+def parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """Shapes by name from ``NAME=N,N,...``."""
+    shapes = {}
+    for text in texts or []:
+        name, _, numbers = text.rpartition("=")
+        parts = numbers.split(",")
+        if not name or not all(part.strip().isdecimal() for part in parts):
+            raise typer.BadParameter(f"{text!r} is no NAME=N,N,...", param_hint="--shape")
+        shapes[name] = tuple(int(part) for part in parts)
+    return shapes

@@ -17,7 +17,10 @@ def run(
     workload: Annotated[
         str,
         typer.Argument(
-            help="C1 to C12, conv2d:N,H,W,IC,OC,K,S,P or matmul:M,N,K.", metavar="WORKLOAD", show_default=False
+            help="C1 to C12, conv2d:N,H,W,IC,OC,K,S,P, matmul:M,N,K, a network (resnet18, resnet50, mobilenetv2, "
+            "transformer), or a file: .onnx, .keras or a compiled .dovetail.",
+            metavar="WORKLOAD",
+            show_default=False,
         ),
     ],
     device: Annotated[str, typer.Option("--device", help="fsim, rtl or cpu.", metavar="fsim|rtl|cpu")] = "fsim",
@@ -34,6 +37,8 @@ def run(
         typer.Option("--print", help="Instead of running, show a stage: schedule, lowered, ... asm.", metavar="STAGE"),
     ] = None,
     threads: options.Threads = 1,
+    shape: options.Shapes = None,
+    calibration: options.Calibration = None,
     timeout: options.Timeout = None,
     verbose: options.Verbose = False,
 ) -> None:
@@ -41,10 +46,35 @@ def run(
     from dovetail.cpu_job import CPU, run_on_cpu
     from dovetail.isa.config import load_config
     from dovetail.job import prepare_job, run_job
+    from dovetail.network import is_network
     from dovetail.stages import show_stage
 
     check_outputs(json, timeline, waves)
     require_device(device, timeline, waves, others=(CPU,))
+    if is_network(workload):
+        from dovetail.network_job import run_source
+
+        from .run_network import show
+
+        if no_latency_hiding:
+            raise typer.BadParameter("--no-latency-hiding is for single layers")
+        with progress(f"{workload}: reading") as say:
+            found = run_source(
+                workload,
+                device,
+                config=config,
+                latency=latency,
+                bytes_per_cycle=bytes_per_cycle,
+                seed=seed,
+                threads=threads,
+                shapes=options.parse_shapes(shape),
+                calibration_data=calibration,
+                timeline=timeline,
+                waves=waves,
+                timeout=timeout,
+                progress=say,
+            )
+        raise typer.Exit(show(found, json))
     machine = load_config(config)
     if stage is not None:
         text = show_stage(workload, stage, device, machine, latency=latency, bytes_per_cycle=bytes_per_cycle)

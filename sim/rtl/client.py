@@ -22,16 +22,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dovetail.isa.config import DRAM_ADDRESS_BITS, Config, ConfigError
 from dovetail.isa.instructions import Buffer, buffer_depth, entry_bytes
-from dovetail.isa.registers import PROGRAM_INDEX_BITS, Activity
+from dovetail.isa.registers import PROGRAM_INDEX_BITS
 from dovetail.sim.progress import Progress
-from dovetail.sim.timeline import Change
+from dovetail.sim.timeline import UNITS, Change, Recording
 
 from .control import SCRIPT_STEPS, STALL_ONE, Control, ScriptStep, Step, TimelineRecord
 from .launch import launch
@@ -256,14 +256,18 @@ class Simulator:
 
     def timeline(self) -> list[Change]:
         """What was recorded since the last reset; cycles count from it. Raises `SimulatorLost` when it was closed."""
-        size = ctypes.sizeof(TimelineRecord)
-        data = bytearray()
+        return self.recording().changes()
+
+    def recording(self) -> Recording:
+        """The same as arrays."""
+        record = np.dtype(TimelineRecord)
         with self._lock:
             self._require_alive()
-            count = os.fstat(self._timeline).st_size // size
-            while len(data) < count * size:
-                data += os.pread(self._timeline, count * size - len(data), len(data))
-        return [_change(record) for record in (TimelineRecord * count).from_buffer(data)]
+            records = np.zeros(os.fstat(self._timeline).st_size // record.itemsize, record)
+            view, at = records.view(np.uint8).data, 0
+            while at < len(view):
+                at += os.preadv(self._timeline, [view[at:]], at)
+        return _recording(records)
 
     def clear_timeline(self) -> None:
         """Forget what was recorded. Raises `SimulatorLost` when the simulator was closed."""
@@ -332,19 +336,20 @@ class Simulator:
         return SimulatorLost(f"the simulator {how} at cycle {self.cycle}{': ' if reason else ''}{reason}")
 
 
-def _change(record: TimelineRecord) -> Change:
-    """A record in words; its bits lie as the observer's port in bench.sv is put together."""
-    state = int.from_bytes(bytes(record.words), "little")
-    fields = []
-    for width in (*[PROGRAM_INDEX_BITS] * 3, *[ACTIVITY_BITS] * 3, 1):
-        fields.append(state & (1 << width) - 1)
-        state >>= width
-    return Change(
-        cycle=record.cycle,
-        running=bool(fields[6]),
-        activity=tuple(Activity(value) for value in fields[3:6]),
-        index=tuple(fields[:3]),
-        levels=tuple(record.levels),
+def _recording(records: npt.NDArray[Any]) -> Recording:
+    """Records in words; their bits lie as the observer's port in bench.sv is put together."""
+    state = np.ascontiguousarray(records["words"]).view(np.uint8)
+    bits = np.unpackbits(state, axis=1, bitorder="little")
+    fields, lsb = [], 0
+    for width in (*[PROGRAM_INDEX_BITS] * len(UNITS), *[ACTIVITY_BITS] * len(UNITS), 1):
+        fields.append(bits[:, lsb : lsb + width] @ (1 << np.arange(width)))
+        lsb += width
+    return Recording(
+        cycle=records["cycle"].astype(np.int64),
+        running=fields[-1] != 0,
+        activity=np.stack(fields[len(UNITS) : -1], axis=1),
+        index=np.stack(fields[: len(UNITS)], axis=1),
+        levels=records["levels"].astype(np.int64),
     )
 
 

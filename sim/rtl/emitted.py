@@ -11,7 +11,7 @@ import dovetail.hw
 import dovetail.isa
 from dovetail.isa.cache import cache_dir
 from dovetail.isa.config import Config
-from dovetail.isa.program import replace_file
+from dovetail.isa.container import replace_file
 
 
 @cache

@@ -36,6 +36,8 @@ _MATH = {
     "log": np.log,
     "sqrt": np.sqrt,
     "tanh": np.tanh,
+    "pow": np.power,
+    "fmod": np.fmod,
     "floor": np.floor,
     "round": np.rint,
     "abs": np.abs,
@@ -69,7 +71,7 @@ def _operation(op: ComputeOp, known: dict[Tensor, Array]) -> Array:
     values = np.broadcast_to(_expr(body, grid, known), full)
     if isinstance(op.body, Reduce):
         over = tuple(range(len(op.axis), rank))
-        reduce = {Op.ADD: np.add, Op.MIN: np.minimum, Op.MAX: np.maximum}[op.body.op].reduce
+        reduce = {Op.ADD: np.add, Op.MUL: np.multiply, Op.MIN: np.minimum, Op.MAX: np.maximum}[op.body.op].reduce
         values = reduce(values, axis=over, dtype=values.dtype)
     return np.ascontiguousarray(values)
 
@@ -96,8 +98,8 @@ def _expr(expr: Expr, grid: Mapping[Var, Array], known: dict[Tensor, Array]) -> 
             wide = value(a).astype(object)
             exact = [_round_shift(int(x), int(s)) for x, s in np.broadcast(wide, value(shift).astype(object))]
             return np.array(exact, object).reshape(np.broadcast_shapes(wide.shape, value(shift).shape)).astype(a.dtype)
-        case Math(function, (a,)):
-            return np.asarray(_MATH[function](value(a)))
+        case Math(function, args):
+            return np.asarray(_MATH[function](*map(value, args)))
         case TensorRead(tensor, indices):
             source = _tensor(tensor, known)
             inside = [np.clip(value(i), 0, extent - 1) for i, extent in zip(indices, source.shape, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dovetail.compiler.tir.arith import evaluate, wrap
-from dovetail.compiler.tir.dtypes import bits_of, is_float, lanes_of, scalar_of
+from dovetail.compiler.tir.dtypes import bits_of, is_float, is_signed, lanes_of, scalar_of
 from dovetail.compiler.tir.expr import COMPARISONS, Binary, Cast, Const, Expr, Op
 
 from .builder import FunctionText, Value, constant
@@ -13,10 +13,6 @@ _WRAPPING = {Op.ADD: "add", Op.SUB: "sub", Op.MUL: "mul", Op.AND: "and", Op.OR: 
 _FLOAT = {Op.ADD: "fadd", Op.SUB: "fsub", Op.MUL: "fmul", Op.DIV: "fdiv"}
 _INTEGER_TESTS = {Op.LT: "lt", Op.LE: "le", Op.EQ: "eq", Op.NE: "ne"}
 _FLOAT_TESTS = {Op.LT: "olt", Op.LE: "ole", Op.EQ: "oeq", Op.NE: "une"}
-
-
-def is_signed(dtype: str) -> bool:
-    return scalar_of(dtype) not in ("uint8", "bool")
 
 
 def binary(f: FunctionText, op: Op, a: Value, b: Value, dtype: str) -> Value:
@@ -110,10 +106,12 @@ def convert(f: FunctionText, a: Value, source: str, target: str, fits: bool = Fa
         result = constant(wrap(a.known, to), type_)
     elif to == "bool":
         zero = constant(0, a.type).text
-        result = f.op(type_, f"fcmp une {a}, {zero}" if of == "float32" else f"icmp ne {a}, {zero}")
-    elif to == "float32":
+        result = f.op(type_, f"fcmp une {a}, {zero}" if is_float(of) else f"icmp ne {a}, {zero}")
+    elif is_float(of) and is_float(to):
+        result = f.op(type_, f"{'fpext' if bits_of(to) > bits_of(of) else 'fptrunc'} {a} to {type_}")
+    elif is_float(to):
         result = f.op(type_, f"{'sitofp' if is_signed(of) else 'uitofp'} {a} to {type_}")
-    elif of == "float32":
+    elif is_float(of):
         result = _to_integer(f, a, to, type_, fits)
     elif bits_of(to) > bits_of(of) or of == "bool":
         result = f.op(type_, f"{'sext' if is_signed(of) else 'zext'} {a} to {type_}")
@@ -125,13 +123,18 @@ def convert(f: FunctionText, a: Value, source: str, target: str, fits: bool = Fa
 
 
 def _to_integer(f: FunctionText, a: Value, to: str, type_: str, fits: bool) -> Value:
-    """Cut towards zero, then wrapped; what int64 cannot hold is cut to its limits, and not-a-number is 0."""
-    bits = 32 if fits and to != "int64" else 64
+    """Cut towards zero, then wrapped; what int64 cannot hold, nor uint64 where it goes to that, is cut to its limits,
+    and not-a-number is 0."""
+    bits = 32 if fits and bits_of(to) < 64 else 64
     wide = vector(f"i{bits}", a.lanes)
     if fits:
         whole = f.op(wide, f"fptosi {a} to {wide}")
     else:
         whole = f.call(f"llvm.fptosi.sat.{suffix(wide)}.{suffix(a.type)}", wide, [a])
+    if to == "uint64":
+        above = f.op(vector(BOOL, a.lanes), f"fcmp ogt {a}, {constant(0, a.type).text}")
+        unsigned = f.call(f"llvm.fptoui.sat.{suffix(wide)}.{suffix(a.type)}", wide, [a])
+        whole = f.op(wide, f"select {above}, {unsigned}, {whole}")
     return whole if wide == type_ else f.op(type_, f"trunc {whole} to {type_}")
 
 
@@ -154,7 +157,7 @@ def fits_int32(expr: Expr) -> bool:
 
 def round_shift(f: FunctionText, a: Value, shift: Value, dtype: str, shift_dtype: str) -> Value:
     """a / 2**shift to the nearest integer, ties to even; a negative shift goes to the left and wraps."""
-    bits = max(32, bits_of(dtype), bits_of(shift_dtype))
+    bits = max(32, bits_of(dtype) if is_signed(dtype) else 2 * bits_of(dtype), bits_of(shift_dtype))
     wide = f"int{bits}"
     lanes = max(a.lanes, shift.lanes)
     x = f.splat(convert(f, a, dtype, wide), lanes)

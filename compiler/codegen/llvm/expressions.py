@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.compiler.tir.dtypes import is_float, lanes_of
+from dovetail.compiler.tir.dtypes import is_float, is_signed, lanes_of
 from dovetail.compiler.tir.expr import (
     COMPARISONS,
     Binary,
@@ -24,10 +24,10 @@ from .builder import Value, constant
 from .errors import CodegenError
 from .indices import Index, index, is_address
 from .scope import Scope
-from .types import register_type
+from .types import element_type, register_type
 
 _INTRINSICS = {"exp": "exp", "log": "log", "sqrt": "sqrt", "floor": "floor", "round": "roundeven", "abs": "fabs"}
-_LIBRARY = {"tanh": "tanhf", "erf": "erff"}
+"""Functions that are instructions, or that LLVM calls itself."""
 
 
 class Expressions:
@@ -113,13 +113,16 @@ class Expressions:
         if call.function == "round_shift":
             return arithmetic.round_shift(f, args[0], args[1], dtype, call.args[1].dtype)
         if not is_float(dtype):
-            if call.function == "abs" and arithmetic.is_signed(dtype):
+            if call.function == "abs" and is_signed(dtype):
                 return arithmetic.magnitude(f, args[0])
             if call.function in ("abs", "floor", "round"):
                 return args[0]
-            raise CodegenError(f"{call.function} takes float32, not {dtype}; cast it")
+            raise CodegenError(f"{call.function} takes floats, not {dtype}; cast it")
         if call.function in _INTRINSICS:
             return f.intrinsic(_INTRINSICS[call.function], args)
-        name = _LIBRARY[call.function]
-        each = [f.call(name, "float", [f.lane(args[0], lane)]) for lane in range(args[0].lanes)]
+        element = element_type(dtype)
+        name = call.function + ("f" if element == "float" else "")
+        lanes = max(arg.lanes for arg in args)
+        args = [f.splat(arg, lanes) for arg in args]
+        each = [f.call(name, element, [f.lane(arg, lane) for arg in args]) for lane in range(lanes)]
         return each[0] if len(each) == 1 else f.collect(each)

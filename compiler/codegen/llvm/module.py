@@ -9,16 +9,17 @@ from functools import cached_property
 
 import numpy as np
 
-from dovetail.compiler.codegen.limits import MAX_THREADS
 from dovetail.compiler.passes.vectorize import vectorize
 from dovetail.compiler.tir.stmt import Program
+from dovetail.isa.module import MAX_THREADS
+from dovetail.isa.native import objects
+from dovetail.isa.native.pool import pool
 
 from . import jit, pipeline
 from .arena import ALIGNMENT
 from .arguments import Arguments, Array
 from .errors import CodegenError
 from .functions import CompiledText, write_module
-from .pool import pool
 from .target import CpuTarget, resolve
 
 
@@ -95,11 +96,11 @@ class LlvmModule:
                 f"{self.name} is compiled for {self.target.name} and cannot be called here; use object_code"
             )
         _ = self._pool  # it defines a symbol that the object needs
-        self._engine = jit.load_object(self.object_code(), self.target)
+        self._engine = objects.load([self.object_code()])
         arguments = [ctypes.c_void_p] * len(self.program.params)
         arguments += [ctypes.c_int64] * len(self.program.sizes)  # type: ignore[list-item]
         kind = ctypes.CFUNCTYPE(None, *arguments, ctypes.c_void_p, ctypes.c_void_p)
-        return kind(self._engine.get_function_address(self.name))
+        return kind(objects.address_of(self._engine, self.name))
 
     @cached_property
     def _workspace(self) -> int:

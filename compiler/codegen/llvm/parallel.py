@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from dovetail.compiler.tir.expr import Var
 from dovetail.compiler.tir.stmt import Buffer, For
 from dovetail.compiler.tir.structure import allocated, free_vars, reads, writes
+from dovetail.isa.native.pool import PARALLEL_FOR
 
 from .arena import MAIN_BYTES, WORKER_BYTES, Arena
 from .builder import FunctionText, Value, constant
-from .pool import PARALLEL_FOR
 from .scope import Scope
 from .types import INDEX, POINTER
 

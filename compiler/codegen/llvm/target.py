@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import llvmlite.binding as llvm
 
+from dovetail.isa.native import processor
+
 from .errors import CodegenError
 
 
@@ -43,11 +45,9 @@ class CpuTarget:
     def machine(self) -> llvm.TargetMachine:
         """LLVM's code generator for it; position-independent."""
         if self.is_host:
-            llvm.initialize_native_target()
-            llvm.initialize_native_asmprinter()
-        else:
-            llvm.initialize_all_targets()
-            llvm.initialize_all_asmprinters()
+            return processor.host_machine()
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
         features = ",".join(self.features)
         options = {"abiname": "lp64d"} if self.triple.startswith("riscv64") else {}
         return llvm.Target.from_triple(self.triple).create_target_machine(
@@ -58,10 +58,10 @@ class CpuTarget:
 @lru_cache(maxsize=1)
 def host() -> CpuTarget:
     """This machine's processor."""
-    features = tuple(llvm.get_host_cpu_features().flatten().split(","))
+    own = processor.host()
     wide = {"+avx512f": 512, "+avx2": 256}
-    bits = next((bits for feature, bits in wide.items() if feature in features), 128)
-    return CpuTarget("host", llvm.get_process_triple(), llvm.get_host_cpu_name(), features, bits)
+    bits = next((bits for feature, bits in wide.items() if feature in own.features), 128)
+    return CpuTarget("host", own.triple, own.name, own.features, bits)
 
 
 TARGETS = {

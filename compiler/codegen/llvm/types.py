@@ -17,7 +17,7 @@ BOOL = "i1"
 def element_type(dtype: str) -> str:
     """The type of one element in a register: ``float`` for ``float32x16``."""
     if is_float(dtype):
-        return "float"
+        return "float" if bits_of(dtype) == 32 else "double"
     return BOOL if scalar_of(dtype) == "bool" else f"i{bits_of(dtype)}"
 
 
@@ -48,15 +48,16 @@ def lanes_of_type(type_: str) -> int:
 
 def suffix(type_: str) -> str:
     """How the names of overloaded intrinsics spell a type: ``v16f32``, ``i64``, ``v16p0``."""
-    element = {"float": "f32", "ptr": "p0"}.get(element_of(type_), element_of(type_))
+    element = {"float": "f32", "double": "f64", "ptr": "p0"}.get(element_of(type_), element_of(type_))
     return f"v{lanes_of_type(type_)}{element}" if type_.startswith("<") else element
 
 
 def constant_text(value: Number, type_: str) -> str:
     """A number as a constant of `type_`; of a vector, in every lane."""
     element = element_of(type_)
-    if element == "float":
-        text = f"0x{struct.unpack('>Q', struct.pack('>d', float(np.float32(value))))[0]:016X}"
+    if element in ("float", "double"):
+        number = float(np.float32(value)) if element == "float" else float(value)
+        text = f"0x{struct.unpack('>Q', struct.pack('>d', number))[0]:016X}"
     elif element == BOOL:
         text = "true" if value else "false"
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -102,8 +102,15 @@ class ParamTable:
         return not any(isinstance(source, str) for _, source in self.sources)
 
 
-def by_name(arguments: Sequence[Argument], arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def by_name(
+    arguments: Sequence[Argument], arrays: Mapping[str, NDArray[Any]], optional: Container[str] = ()
+) -> dict[str, NDArray[Any]]:
     """The arrays for all arguments that the program reads, checked.
+
+    Parameters
+    ----------
+    optional:
+        Names of those that may be left out.
 
     Raises
     ------
@@ -118,6 +125,8 @@ def by_name(arguments: Sequence[Argument], arrays: Mapping[str, NDArray[Any]]) -
         if argument.direction is Direction.OUT:
             continue
         if argument.name not in arrays:
+            if argument.name in optional:
+                continue
             raise CodegenError(f"argument {argument.name} ({argument.dtype} {list(argument.shape)}) is missing")
         argument.check(arrays[argument.name])
     return {name: arrays[name] for name in arrays if known[name].direction is not Direction.OUT}

@@ -42,12 +42,15 @@ class VdlaModule:
         Its segments are micro-ops and constants.
     arguments:
         In the order of the loop program's parameters.
+    elsewhere:
+        Names of arguments that were given a place in DRAM: what lies there is the caller's concern.
     """
 
     name: str
     program: Program
     arguments: tuple[Argument, ...]
     tables: tuple[ParamTable, ...]
+    elsewhere: frozenset[str] = frozenset()
 
     def bind(self, arrays: Mapping[str, NDArray[Any]] | Sequence[NDArray[Any]]) -> tuple[Segment, ...]:
         """What must lie in DRAM besides the program's own segments.
@@ -55,7 +58,8 @@ class VdlaModule:
         Parameters
         ----------
         arrays:
-            Row-major arrays by name, or one for each argument in order; of outputs nothing is used.
+            Row-major arrays by name, or one for each argument in order; of outputs nothing is used. Those of arguments
+            `elsewhere` may be left out.
 
         Raises
         ------
@@ -67,7 +71,7 @@ class VdlaModule:
                 names = ", ".join(argument.name for argument in self.arguments)
                 raise CodegenError(f"{len(arrays)} arguments; the program takes {len(self.arguments)}: {names}")
             arrays = {argument.name: array for argument, array in zip(self.arguments, arrays, strict=True)}
-        given = by_name(self.arguments, arrays)
+        given = by_name(self.arguments, arrays, self.elsewhere)
         segments = [
             Segment(argument.name, argument.address, argument.layout.pack(given[argument.name]).tobytes())
             for argument in self.arguments
@@ -111,13 +115,22 @@ class VdlaModule:
         }
 
 
-def compile_program(program: tir.Program, config: Config, *, base: int = AXI_BOUNDARY_BYTES) -> VdlaModule:
+def compile_program(
+    program: tir.Program,
+    config: Config,
+    *,
+    base: int = AXI_BOUNDARY_BYTES,
+    addresses: Mapping[str, int] | None = None,
+) -> VdlaModule:
     """Compile a loop program whose copies, primitives and tokens are in place and whose virtual threads are lowered.
 
     Parameters
     ----------
     base:
         The first byte of DRAM to use.
+    addresses:
+        Where arguments lie, by name, as far as that is decided: multiples of the bus's bytes, apart from what is placed
+        from `base` on. Others are placed there too.
 
     Raises
     ------
@@ -129,15 +142,16 @@ def compile_program(program: tir.Program, config: Config, *, base: int = AXI_BOU
         raise CodegenError(
             f"{program.name} has symbolic sizes ({sizes}); the accelerator needs numbers: lower it with them"
         )
+    names = _unique_names(program.params)
+    given = _given_places(names, addresses or {}, config)
     placed = infer_layouts(program, config)
     memory = Dram(base)
-    addresses = _place_in_dram(program, placed, memory)
+    places = _place_in_dram(program, placed, memory, given)
     tables, constants = ParamTables(), _Constants(memory, config)
     on_chip = place_on_chip(program, placed, config)
-    tracer = Tracer(program, config, placed, on_chip, addresses, tables, constants.fill)
+    tracer = Tracer(program, config, placed, on_chip, places, tables, constants.fill)
     for source, channels in tables.channels.items():
         tables.addresses[source] = memory.take(_records(channels, config) * PARAM_RECORD_BYTES, "parameters")
-    names = _unique_names(program.params)
     packed = tuple(_table(source, names, tables, config) for source in tables.channels)
     stream = begin_early(tracer.run(), config)
     micro_ops = memory.take(0, "micro-ops")
@@ -150,10 +164,10 @@ def compile_program(program: tir.Program, config: Config, *, base: int = AXI_BOU
     }
     segments = tuple(Segment(name, address, content) for name, (address, content) in data.items() if len(content))
     try:
-        built = Program(config, (*instructions, Finish()), segments, memory.end)
+        built = Program(config, (*instructions, Finish()), segments, _end(given, placed, memory))
     except ProgramError as error:
         raise CodegenError(f"{program.name}: {error}") from None
-    return VdlaModule(program.name, built, _arguments(program, names, placed, addresses), packed)
+    return VdlaModule(program.name, built, _arguments(program, names, placed, places), packed, frozenset(addresses or ()))
 
 
 class _Constants:
@@ -173,7 +187,48 @@ class _Constants:
         return self.data[name][0]
 
 
-def _place_in_dram(program: tir.Program, placed: Mapping[tir.Buffer, Placed], memory: Dram) -> dict[tir.Buffer, int]:
+def _given_places(names: Mapping[tir.Buffer, str], given: Mapping[str, int], config: Config) -> dict[tir.Buffer, int]:
+    """Addresses of arguments by buffer.
+
+    Raises
+    ------
+    CodegenError:
+        There is no such argument, or an address is not aligned.
+    """
+    for name, address in given.items():
+        if name not in names.values():
+            raise CodegenError(f"no argument {name!r} to place; the program takes {', '.join(names.values())}")
+        if address % config.bus_bytes:
+            raise CodegenError(f"{name} is to lie at {address:#x}; addresses are multiples of {config.bus_bytes} bytes")
+    return {buffer: given[name] for buffer, name in names.items() if name in given}
+
+
+def _end(given: Mapping[tir.Buffer, int], placed: Mapping[tir.Buffer, Placed], memory: Dram) -> int:
+    """The end of all that lies in DRAM.
+
+    Raises
+    ------
+    CodegenError:
+        An argument whose place was given overlaps what was placed.
+    """
+    end = memory.end
+    for buffer, begin in given.items():
+        last = begin + placed[buffer].layout.nbytes
+        if begin < memory.end and memory.base < last:
+            raise CodegenError(
+                f"{buffer.name} at {begin:#x} to {last:#x} overlaps {memory.base:#x} to {memory.end:#x}, where the "
+                f"program keeps what has no place of its own; choose another base"
+            )
+        end = max(end, last)
+    return end
+
+
+def _place_in_dram(
+    program: tir.Program,
+    placed: Mapping[tir.Buffer, Placed],
+    memory: Dram,
+    given: Mapping[tir.Buffer, int],
+) -> dict[tir.Buffer, int]:
     """Addresses of tensors, but for arguments of which only tables of parameters are made."""
     invokes = [node for node in walk(program.body) if isinstance(node, tir.Invoke)]
     for_tables = {operand.region.buffer for invoke in invokes for operand in table_operands(invoke)}
@@ -183,7 +238,7 @@ def _place_in_dram(program: tir.Program, placed: Mapping[tir.Buffer, Placed], me
             others |= {node.src.buffer, node.dst.buffer}
     wanted = [buffer for buffer in (*program.params, *allocated(program.body)) if buffer.scope == tir.GLOBAL]
     return {
-        buffer: memory.take(placed[buffer].layout.nbytes, buffer.name)
+        buffer: given[buffer] if buffer in given else memory.take(placed[buffer].layout.nbytes, buffer.name)
         for buffer in wanted
         if buffer in others or buffer not in for_tables
     }

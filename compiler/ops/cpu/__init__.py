@@ -12,7 +12,7 @@ from .knobs import Conv2dKnobs, MatmulKnobs, Unpack
 from .matmul import matmul_float32, matmul_int8
 from .operator import CpuOperator
 from .pool2d import avg_pool2d, max_pool2d
-from .requantise import Requantised
+from .requantise import Requantised, Sums
 
 __all__ = [
     "Conv2dKnobs",
@@ -20,6 +20,7 @@ __all__ = [
     "CpuOperator",
     "MatmulKnobs",
     "Requantised",
+    "Sums",
     "Unpack",
     "avg_pool2d",
     "build",

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dovetail.compiler import te
 from dovetail.compiler.codegen.llvm.intrinsics import dot4
 from dovetail.compiler.te import Tensor
 from dovetail.compiler.tir.expr import Expr
 
 from ..errors import OperatorError
+from ..operator import extents
 from ..shapes import Conv2dShape, blocks
 from . import spatial
 from .frame import OFFSET, frame, framed, framed_unsigned
 from .knobs import Conv2dKnobs, Unpack, conv2d_knobs
 from .operator import Array, CpuOperator
 from .packing import check_constant, conv2d_weights, in_lanes, table_in_lanes
-from .requantise import MAX_SUM, Requantised, channel_table, requantised
+from .requantise import MAX_SUM, Requantised, Result, channel_table, requantised, with_residual
 from .schedules import schedule_channels
 
 TOGETHER = 4
@@ -70,7 +68,7 @@ def conv2d_float32(
 
     done = te.compute(cut.blocked, finish, name="done")
     out = cut.row_major(done)
-    schedule = schedule_channels(out, done, sums, pixels if pixels != data else None, knobs)
+    schedule = schedule_channels(out, out, done, sums, pixels if pixels != data else None, knobs)
 
     def pack(*constants: Array) -> tuple[Array, ...]:
         check_constant("conv2d", "weights", constants[0], cut.weights, "float32")
@@ -85,18 +83,23 @@ def conv2d_float32(
 
 def conv2d_int8(
     shape: Conv2dShape,
-    result: Requantised | None = None,
+    result: Result | None = None,
     *,
+    padding: int = 0,
     knobs: Conv2dKnobs | None = None,
 ) -> CpuOperator:
-    """int8 [n, ic, h, w] to int8 [n, oc, out_h, out_w], requantised a channel at a time.
+    """int8 [n, ic, h, w], and the residual if there is one, to int8 [n, oc, out_h, out_w], requantised a channel at a
+    time, or to the int32 sums.
 
-    Constants: weights int8 [oc, ic / groups, kh, kw], bias and multiplier int32 [oc], shift [oc], 0 to 62.
+    Constants: weights int8 [oc, ic / groups, kh, kw]; for int8 also bias and multiplier int32 [oc], shift [oc], 0 to
+    63.
 
     Parameters
     ----------
     result:
-        Zero point and limits of the output, by default 0 and all of int8, and the form of the arithmetic.
+        By default int8 without a zero point, limits or a residual, for any constants.
+    padding:
+        What pads hold: the zero point of the data.
     knobs:
         By default those of `conv2d_knobs`.
 
@@ -108,7 +111,7 @@ def conv2d_int8(
     knobs = _checked(shape, knobs)
     result = result or Requantised()
     if not knobs.over_channels:
-        return spatial.conv2d_int8(shape, knobs, result)
+        return spatial.conv2d_int8(shape, knobs, result, padding)
     cut = _Cut(shape, knobs)
     taps = cut.channels * shape.kh * shape.kw
     if taps * OFFSET * (2 * OFFSET - 1) > MAX_SUM:
@@ -125,7 +128,7 @@ def conv2d_int8(
     table = te.placeholder(
         (shape.groups, cut.blocks, knobs.vectors, result.rows, knobs.lanes), "int64", name="requantisation"
     )
-    pixels = framed_unsigned(data, cut.frame, TOGETHER)
+    pixels = framed_unsigned(data, cut.frame, TOGETHER, padding)
     c, i, j = (te.reduce_axis((0, size), name) for size, name in cut.window(quads))
     u = te.reduce_axis((0, TOGETHER), "u")
 
@@ -139,20 +142,24 @@ def conv2d_int8(
         return requantised(sums[n, g, m, o, y, x, v], table, (g, m, o), v, result)
 
     done = te.compute(cut.blocked, finish, name="done")
-    out = cut.row_major(done)
-    schedule = schedule_channels(out, done, sums, pixels, knobs, dot4(knobs.lanes))
+    turned = cut.row_major(done)
+    inputs, out = [data], turned
+    if result.residual is not None:
+        scaled, finished = turned, result
+        residual = te.placeholder(extents(turned), "int8", name="residual")
+        inputs.append(residual)
+        out = te.compute(extents(turned), lambda *at: with_residual(scaled[at], residual[at], finished), name="out")
+    schedule = schedule_channels(out, turned, done, sums, pixels, knobs, dot4(knobs.lanes))
 
-    def pack(
-        weights: NDArray[np.int8], bias: NDArray[np.int32], multiplier: NDArray[np.int32], shift: NDArray[np.generic]
-    ) -> tuple[Array, ...]:
-        check_constant("conv2d", "weights", weights, cut.weights, "int8")
-        rows = channel_table("conv2d", result, weights, bias, multiplier, shift, OFFSET)
+    def pack(*constants: Array) -> tuple[Array, ...]:
+        check_constant("conv2d", "weights", constants[0], cut.weights, "int8")
+        rows = channel_table("conv2d", result, constants, OFFSET)
         return (
-            conv2d_weights(weights, shape.groups, knobs.vectors, knobs.lanes, TOGETHER),
+            conv2d_weights(constants[0], shape.groups, knobs.vectors, knobs.lanes, TOGETHER),
             table_in_lanes(rows, shape.groups, knobs.vectors, knobs.lanes),
         )
 
-    return CpuOperator("conv2d_int8", schedule, (data, weights, table, out), pack)
+    return CpuOperator("conv2d_int8", schedule, (*inputs, weights, table, out), pack)
 
 
 class _Cut:

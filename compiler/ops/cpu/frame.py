@@ -86,9 +86,9 @@ def framed(data: Tensor, frame: Frame, padding: Number = 0) -> Tensor:
     return te.compute((n, groups, channels, frame.rows, frame.cols), element, name="frame")
 
 
-def framed_unsigned(data: Tensor, frame: Frame, together: int) -> Tensor:
-    """int8 `data` [n, groups, channels, h, w] plus `OFFSET`, as uint8 [n, groups, channels / together, rows, cols,
-    together]."""
+def framed_unsigned(data: Tensor, frame: Frame, together: int, padding: int = 0) -> Tensor:
+    """int8 `data` [n, groups, channels, h, w] with `padding` around, plus `OFFSET`, as uint8 [n, groups, channels /
+    together, rows, cols, together]."""
     shape = frame.shape
     channels = shape.ic // shape.groups
     outer = -(-channels // together)
@@ -99,7 +99,7 @@ def framed_unsigned(data: Tensor, frame: Frame, together: int) -> Tensor:
         conditions = frame.inside(row, col)
         if channels % together:
             conditions.append(channel < channels)
-        return _guarded(conditions, te.cast("uint8", data[b, g, channel, row, col] ^ -OFFSET), OFFSET)
+        return _guarded(conditions, te.cast("uint8", data[b, g, channel, row, col] ^ -OFFSET), OFFSET + padding)
 
     return te.compute((shape.n, shape.groups, outer, frame.rows, frame.cols, together), element, name="frame")
 

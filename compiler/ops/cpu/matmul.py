@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dovetail.compiler import te
 from dovetail.compiler.codegen.llvm.intrinsics import dot4
 from dovetail.compiler.te import Schedule, Tensor, TensorIntrinsic
@@ -20,7 +17,7 @@ from .frame import OFFSET
 from .knobs import MatmulKnobs, matmul_knobs
 from .operator import Array, CpuOperator
 from .packing import check_constant, in_lanes, matmul_weights, table_in_lanes
-from .requantise import MAX_SUM, Requantised, channel_table, requantised
+from .requantise import MAX_SUM, Requantised, Result, channel_table, requantised, with_residual
 from .schedules import parallel
 
 
@@ -67,17 +64,16 @@ def matmul_float32(
     return CpuOperator("matmul_float32", schedule, (data, weights, *([biases] if bias else []), out), pack)
 
 
-def matmul_int8(
-    shape: MatmulShape, result: Requantised | None = None, *, knobs: MatmulKnobs | None = None
-) -> CpuOperator:
-    """int8 [m, k] to int8 [m, n], requantised a column at a time.
+def matmul_int8(shape: MatmulShape, result: Result | None = None, *, knobs: MatmulKnobs | None = None) -> CpuOperator:
+    """int8 [m, k], and the residual if there is one, to int8 [m, n], requantised a column at a time, or to the int32
+    sums.
 
-    Constants: weights int8 [n, k], bias and multiplier int32 [n], shift [n], 0 to 62.
+    Constants: weights int8 [n, k]; for int8 also bias and multiplier int32 [n], shift [n], 0 to 63.
 
     Parameters
     ----------
     result:
-        Zero point and limits of the output, by default 0 and all of int8, and the form of the arithmetic.
+        By default int8 without a zero point, limits or a residual, for any constants.
     knobs:
         By default those of `matmul_knobs`.
 
@@ -114,19 +110,27 @@ def matmul_int8(
     def finish(r: Expr, b: Expr, o: Expr, v: Expr) -> Expr:
         return requantised(sums[r, b, o, v], table, (b, o), v, result)
 
-    schedule, out = cut.schedule(sums, finish, rows, dot4(knobs.lanes))
+    inputs = [data]
+    last = None
+    if result.residual is not None:
+        finished = result
+        residual = te.placeholder(cut.output, "int8", name="residual")
+        inputs.append(residual)
 
-    def pack(
-        weights: NDArray[np.int8], bias: NDArray[np.int32], multiplier: NDArray[np.int32], shift: NDArray[np.generic]
-    ) -> tuple[Array, ...]:
-        check_constant("matmul", "weights", weights, (shape.n, shape.k), "int8")
-        table = channel_table("matmul", result, weights, bias, multiplier, shift, OFFSET)
+        def last(value: Expr, at: tuple[Expr, ...]) -> Expr:
+            return with_residual(value, residual[at], finished)
+
+    schedule, out = cut.schedule(sums, finish, rows, dot4(knobs.lanes), last)
+
+    def pack(*constants: Array) -> tuple[Array, ...]:
+        check_constant("matmul", "weights", constants[0], (shape.n, shape.k), "int8")
+        table = channel_table("matmul", result, constants, OFFSET)
         return (
-            matmul_weights(weights, knobs.vectors, knobs.lanes, TOGETHER),
+            matmul_weights(constants[0], knobs.vectors, knobs.lanes, TOGETHER),
             table_in_lanes(table, 1, knobs.vectors, knobs.lanes)[0],
         )
 
-    return CpuOperator("matmul_int8", schedule, (data, weights, table, out), pack)
+    return CpuOperator("matmul_int8", schedule, (*inputs, weights, table, out), pack)
 
 
 class _Cut:
@@ -142,6 +146,16 @@ class _Cut:
         """Rows, blocks, vectors, lanes: row-major as it is, where blocks and tiles of rows are whole."""
         return (self.rows, self.blocks, self.knobs.vectors, self.knobs.lanes)
 
+    @property
+    def whole(self) -> bool:
+        """Blocks and tiles of rows are."""
+        return self.rows == self.shape.m and self.shape.n % (self.knobs.vectors * self.knobs.lanes) == 0
+
+    @property
+    def output(self) -> tuple[int, ...]:
+        """The shape of the output as the program has it."""
+        return self.blocked if self.whole else (self.shape.m, self.shape.n)
+
     def row(self, r: Expr, value: Expr) -> Expr:
         """`value` in rows that there are, 0 in those that fill up the last tile."""
         return value if self.rows == self.shape.m else te.if_then_else(r < self.shape.m, value, te.cast(value.dtype, 0))
@@ -152,25 +166,28 @@ class _Cut:
         finish: Callable[[Expr, Expr, Expr, Expr], Expr],
         rows: Tensor | None,
         intrinsic: TensorIntrinsic | None = None,
+        last: Callable[[Expr, tuple[Expr, ...]], Expr] | None = None,
     ) -> tuple[Schedule, Tensor]:
-        """The loops, and the output."""
-        shape, knobs = self.shape, self.knobs
+        """The loops, and the output, which is `last` of what `finish` gives."""
+        knobs = self.knobs
         block = knobs.vectors * knobs.lanes
-        whole = self.rows == shape.m and shape.n % block == 0
-        done = te.compute(self.blocked, finish, name="out" if whole else "done")
-        out = done
-        if not whole:
-            out = te.compute(
-                (shape.m, shape.n),
-                lambda r, k: done[r, k // block, k // knobs.lanes % knobs.vectors, k % knobs.lanes],
-                name="out",
-            )
+        whole = self.whole
+
+        def finished(*at: Expr) -> Expr:
+            return last(finish(*at), at) if last and whole else finish(*at)
+
+        def row_major(r: Expr, k: Expr) -> Expr:
+            value = done[r, k // block, k // knobs.lanes % knobs.vectors, k % knobs.lanes]
+            return last(value, (r, k)) if last else value
+
+        done = te.compute(self.blocked, finished, name="out" if whole else "done")
+        out = done if whole else te.compute(self.output, row_major, name="out")
         s = te.create_schedule(out)
         if rows is not None:
-            r, *_, last = s[rows].op.axis
+            r, *_, together = s[rows].op.axis
             parallel(s[rows], (r,))
             if intrinsic is not None:
-                s[rows].unroll(last)
+                s[rows].unroll(together)
         if not whole:
             parallel(s[out], s[out].op.axis[:1])
         r, b, o, v = s[done].op.axis

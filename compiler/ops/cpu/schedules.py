@@ -17,6 +17,7 @@ from .knobs import Conv2dKnobs, Unpack
 
 def schedule_channels(
     out: Tensor,
+    turned: Tensor,
     done: Tensor,
     sums: Tensor,
     pixels: Tensor | None,
@@ -27,8 +28,10 @@ def schedule_channels(
 
     Parameters
     ----------
-    out, done, sums:
-        The output and, in blocks [n, groups, blocks, vectors, rows, columns, lanes], finished and raw sums.
+    out, turned:
+        The output, and what it is computed from element by element, if that is another tensor; row-major.
+    done, sums:
+        In blocks [n, groups, blocks, vectors, rows, columns, lanes], finished and raw sums.
     pixels:
         The computed input, if there is one.
     intrinsic:
@@ -46,17 +49,25 @@ def schedule_channels(
         s[done].unroll(axis)
     s[done].vectorize(v)
     if knobs.unpack is Unpack.ROW:
-        bn, bg, bm, bo, bv, by, bx = s[out].op.axis
+        row = None
+        if turned != out:
+            on, og, om, oo, ov, oy, ox = s[out].op.axis
+            s[out].reorder(on, og, om, oy, oo, ov, ox)
+            row = parallel(s[out], (on, og, om, oy))
+            s[turned].set_scope(LOCAL)
+            s[turned].compute_at(s[out], row)
+        bn, bg, bm, bo, bv, by, bx = s[turned].op.axis
         width = largest_divisor(bx.extent, knobs.lanes)
-        bxo, bxi = s[out].split(bx, factor=width)
-        s[out].reorder(bn, bg, bm, by, bo, bxo, bv, bxi)
-        row = parallel(s[out], (bn, bg, bm, by))
+        bxo, bxi = s[turned].split(bx, factor=width)
+        s[turned].reorder(bn, bg, bm, by, bo, bxo, bv, bxi)
         if width > 1:
-            s[out].tensorize(bv, transpose(width, knobs.lanes, out.dtype))
+            s[turned].tensorize(bv, transpose(width, knobs.lanes, turned.dtype))
         s[done].set_scope(LOCAL)
-        s[done].compute_at(s[out], row)
+        s[done].compute_at(s[out], row or parallel(s[turned], (bn, bg, bm, by)))
     else:
         parallel(s[done], (n, g, m, y))
+        if turned != out:
+            s[turned].compute_inline()
         parallel(s[out], s[out].op.axis[:3])
     s[sums].set_scope(LOCAL)
     s[sums].compute_at(s[done], xo)
@@ -78,6 +89,7 @@ def schedule_columns(
     sums: Tensor,
     finish: Callable[[Expr, Expr, Expr, Expr], Expr],
     pixels: Tensor | None,
+    last: Callable[[Expr, tuple[Expr, ...]], Expr] | None = None,
 ) -> tuple[Schedule, Tensor]:
     """Sums of vectors of columns, in registers, over the whole window; then they are finished.
 
@@ -89,13 +101,15 @@ def schedule_columns(
         A result at n, channel, row, column.
     pixels:
         The computed input, if there is one.
+    last:
+        The output for a finished sum, at n, channel, row, column; by default that itself.
 
     Returns
     -------
     The schedule, and the output: without the columns that fill up vectors.
     """
     done = te.compute(sums.shape, finish, name="done")
-    out = te.compute((*sums.shape[:3], out_w), lambda n, k, y, x: done[n, k, y, x], name="out")
+    out = te.compute((*sums.shape[:3], out_w), lambda *at: last(done[at], at) if last else done[at], name="out")
     s = te.create_schedule(out)
     if pixels is not None:
         schedule_frame(s[pixels])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dovetail.compiler import te
 from dovetail.compiler.te import Tensor
@@ -14,7 +13,7 @@ from .frame import Frame, frame, framed
 from .knobs import Conv2dKnobs
 from .operator import Array, CpuOperator
 from .packing import check_constant
-from .requantise import Requantised, channel_table, requantised
+from .requantise import Result, channel_table, requantised, with_residual
 from .schedules import schedule_columns
 
 
@@ -41,25 +40,32 @@ def conv2d_float32(shape: Conv2dShape, knobs: Conv2dKnobs, *, bias: bool, relu: 
     return CpuOperator("conv2d_float32", schedule, (data, weights, *([biases] if bias else []), out), pack)
 
 
-def conv2d_int8(shape: Conv2dShape, knobs: Conv2dKnobs, result: Requantised) -> CpuOperator:
+def conv2d_int8(shape: Conv2dShape, knobs: Conv2dKnobs, result: Result, padding: int) -> CpuOperator:
     """As `conv2d.conv2d_int8`."""
     data, weights = _inputs(shape, "int8")
     table = te.placeholder((shape.oc, result.rows, 1), "int64", name="requantisation")
-    window, pixels, sums = _sums(shape, knobs, data, weights, "int32")
+    window, pixels, sums = _sums(shape, knobs, data, weights, "int32", padding)
+    inputs = [data]
+    last = None
+    if result.residual is not None:
+        finished = result
+        residual = te.placeholder((shape.n, shape.oc, shape.out_h, shape.out_w), "int8", name="residual")
+        inputs.append(residual)
+
+        def last(value: Expr, at: tuple[Expr, ...]) -> Expr:
+            return with_residual(value, residual[at], finished)
 
     def finish(n: Expr, k: Expr, y: Expr, x: Expr) -> Expr:
         return requantised(sums[n, k, y, x], table, (k,), 0, result)
 
-    schedule, out = schedule_columns(shape.out_w, knobs, sums, finish, pixels if pixels != data else None)
+    schedule, out = schedule_columns(shape.out_w, knobs, sums, finish, pixels if pixels != data else None, last)
 
-    def pack(
-        weights: NDArray[np.int8], bias: NDArray[np.int32], multiplier: NDArray[np.int32], shift: NDArray[np.generic]
-    ) -> tuple[Array, ...]:
-        check_constant("conv2d", "weights", weights, window, "int8")
-        rows = channel_table("conv2d", result, weights, bias, multiplier, shift)
-        return weights, np.ascontiguousarray(rows.T)[:, :, None]
+    def pack(*constants: Array) -> tuple[Array, ...]:
+        check_constant("conv2d", "weights", constants[0], window, "int8")
+        rows = channel_table("conv2d", result, constants)
+        return constants[0], np.ascontiguousarray(rows.T)[:, :, None]
 
-    return CpuOperator("conv2d_int8", schedule, (data, weights, table, out), pack)
+    return CpuOperator("conv2d_int8", schedule, (*inputs, weights, table, out), pack)
 
 
 def _inputs(shape: Conv2dShape, dtype: str) -> tuple[Tensor, Tensor]:
@@ -69,14 +75,14 @@ def _inputs(shape: Conv2dShape, dtype: str) -> tuple[Tensor, Tensor]:
 
 
 def _sums(
-    shape: Conv2dShape, knobs: Conv2dKnobs, data: Tensor, weights: Tensor, dtype: str
+    shape: Conv2dShape, knobs: Conv2dKnobs, data: Tensor, weights: Tensor, dtype: str, padding: int = 0
 ) -> tuple[tuple[int, ...], Tensor, Tensor]:
     """The shape of weights, the framed input, and the sums [n, oc, rows, columns] of a whole number of vectors."""
     channels, per_group = shape.ic // shape.groups, shape.oc // shape.groups
     tile = knobs.lanes * knobs.vectors
     cols = blocks(shape.out_w, tile) * tile
     around: Frame = frame(shape, cols)
-    pixels = framed(data, around)
+    pixels = framed(data, around, padding)
     c, i, j = (te.reduce_axis((0, n), name) for n, name in ((channels, "c"), (shape.kh, "i"), (shape.kw, "j")))
 
     def product(n: Expr, k: Expr, y: Expr, x: Expr) -> Expr:

@@ -9,7 +9,7 @@ import pytest
 
 from dovetail import reference
 from dovetail.compiler.codegen.vdla import VdlaModule
-from dovetail.compiler.ops import Conv2dShape, MatmulShape, conv2d, matmul
+from dovetail.compiler.ops import Conv2dShape, MatmulShape, Output, conv2d, matmul
 from dovetail.isa.config import AXI_BOUNDARY_BYTES, Config, load_config, preset_names
 from dovetail.isa.instructions import Buffer, Gemm, Load
 from dovetail.workload import RESNET18, expected_output, random_data
@@ -92,7 +92,7 @@ def test_a_program_keeps_to_memory_from_its_base_on(base: int) -> None:
 
 def test_a_relu_and_a_zero_point_are_the_store_units() -> None:
     shape, config, bounds = layer(6, 6, 8, 8, 3, pad=1), load_config("tiny"), (-5, 90)
-    operator, data = conv2d(shape, config, zero_point=-5, bounds=bounds), random_data(shape)
+    operator, data = conv2d(shape, config, output=Output(zero_point=-5, bounds=bounds)), random_data(shape)
     sums = reference.conv2d(data.inp, data.wgt, shape.strides, shape.pads)
     expected = reference.requantise(
         sums, data.bias, data.multiplier, data.shift, zero_point=-5, minimum=bounds[0], maximum=bounds[1]

@@ -79,7 +79,7 @@ def test_the_choice_keeps_the_array_busy() -> None:
 
 def test_columns_are_faster_for_three_channels() -> None:
     shape = layer(224, 3, 64, 7, 2)
-    product = as_matmul(shape)
+    product = as_matmul(shape, DEFAULT)
     assert product is not None
     columns = choose(blocked_conv2d(as_conv2d(product, DEFAULT), DEFAULT), DEFAULT, Memory())
     assert shape.macs / DEFAULT.macs_per_cycle / columns.cycles > 0.85

@@ -42,7 +42,7 @@ def simulated(operator: Operator, name: str, *inputs: NDArray[Any]) -> NDArray[A
 @settings(max_examples=30, deadline=None)
 def test_convolutions(shape: Conv2dShape, name: str, seed: int) -> None:
     inputs, sums = inputs_of(shape, seed)
-    result = simulated(conv2d(shape, CONFIGS[name], zero_point=3, bounds=(-120, 110)), name, *inputs)
+    result = simulated(conv2d(shape, CONFIGS[name], output=Output(zero_point=3, bounds=(-120, 110))), name, *inputs)
     expected = reference.requantise(sums, *inputs[2:], zero_point=3, minimum=-120, maximum=110)
     assert np.array_equal(result, expected)
 
@@ -52,7 +52,7 @@ def test_convolutions(shape: Conv2dShape, name: str, seed: int) -> None:
 def test_products_of_matrices(m: int, n: int, k: int, name: str) -> None:
     rng = np.random.default_rng(m)
     a, b = int8(rng, m, k), int8(rng, n, k)
-    result = simulated(matmul(MatmulShape(m=m, n=n, k=k), CONFIGS[name], requantised=False), name, a, b)
+    result = simulated(matmul(MatmulShape(m=m, n=n, k=k), CONFIGS[name], output=None), name, a, b)
     assert np.array_equal(result, reference.matmul(a, b))
 
 

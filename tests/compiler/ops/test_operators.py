@@ -51,10 +51,10 @@ def interpreted(operator: Operator, *inputs: NDArray[Any]) -> NDArray[Any]:
 @settings(max_examples=30, deadline=None)
 def test_convolutions_of_any_shape(shape: Conv2dShape, name: str, zero_point: int, seed: int) -> None:
     inputs, sums = inputs_of(shape, seed)
-    operator = conv2d(shape, CONFIGS[name], zero_point=zero_point, bounds=(-100, 99))
+    operator = conv2d(shape, CONFIGS[name], output=Output(zero_point=zero_point, bounds=(-100, 99)))
     expected = reference.requantise(sums, *inputs[2:], zero_point=zero_point, minimum=-100, maximum=99)
     assert np.array_equal(interpreted(operator, *inputs), expected)
-    raw = conv2d(shape, CONFIGS[name], requantised=False)
+    raw = conv2d(shape, CONFIGS[name], output=None)
     assert np.array_equal(interpreted(raw, *inputs[:2]), sums)
 
 
@@ -78,7 +78,7 @@ def test_knobs_change_the_schedule_but_not_the_result(data: st.DataObject, name:
 def test_products_of_matrices(m: int, n: int, k: int, name: str) -> None:
     rng = np.random.default_rng(m)
     a, b = int8(rng, m, k), int8(rng, n, k)
-    operator = matmul(MatmulShape(m=m, n=n, k=k), CONFIGS[name], requantised=False)
+    operator = matmul(MatmulShape(m=m, n=n, k=k), CONFIGS[name], output=None)
     assert np.array_equal(interpreted(operator, a, b), reference.matmul(a, b))
 
 
@@ -169,8 +169,9 @@ def test_sums_and_bounds(name: str, rng: np.random.Generator) -> None:
         (lambda c: clip((1, 4), c, 5, 4), "clip: the bounds must be int8 and in order, not 5 and 4"),
         (lambda c: relu((4,), c), "rescale: the shape needs samples and channels, not 1 axes"),
         (
-            lambda c: add((1, 4), c, other=Scale(multiplier=40000)),
-            "add: the second operand's multiplier is at most 32767, not 40000; use a smaller one with a smaller shift",
+            lambda c: add((1, 4), c, one=Scale(multiplier=-40000), other=Scale(multiplier=40000)),
+            "add: multiplier of what is added -40000, which a store takes from -32768 to 32767; use a smaller multiplier "
+            "with a smaller shift, or the CPU",
         ),
         (
             lambda c: max_pool2d(Pool2dShape(c=4, h=20, w=20, kh=20, kw=20), c),

@@ -87,4 +87,4 @@ def test_rows_that_nothing_reads_are_not_loaded() -> None:
 
 def test_columns_of_c1_fill_the_array() -> None:
     shape = Conv2dShape(h=224, w=224, ic=3, oc=64, kh=7, kw=7, strides=(2, 2), pads=(3, 3, 3, 3))
-    assert as_matmul(shape) == MatmulShape(m=112 * 112, n=64, k=147)
+    assert as_matmul(shape, DEFAULT) == MatmulShape(m=112 * 112, n=64, k=147)

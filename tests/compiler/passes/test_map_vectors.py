@@ -11,6 +11,7 @@ from dovetail import reference
 from dovetail.compiler import te as t
 from dovetail.compiler.lower import lower
 from dovetail.compiler.ops.conv2d import conv2d
+from dovetail.compiler.ops.elementwise import Output
 from dovetail.compiler.ops.pool2d import max_pool2d
 from dovetail.compiler.ops.shapes import Conv2dShape, Pool2dShape
 from dovetail.compiler.passes.errors import MappingError
@@ -226,7 +227,7 @@ def test_max_pooling(config: str, golden: Golden, rng: np.random.Generator) -> N
 )
 def test_convolutions(config: str, shape: Conv2dShape, rng: np.random.Generator) -> None:
     """Direct, strided, of few channels, grouped, of columns: nothing but copies and primitives is left."""
-    operator = conv2d(shape, load_config(config), zero_point=-3, bounds=(-120, 100))
+    operator = conv2d(shape, load_config(config), output=Output(zero_point=-3, bounds=(-120, 100)))
     machine = map_vectors(inject_copies(simplify(lower(operator.schedule, operator.args))))
     verifier.check(machine)
     assert not [part for part in walk(machine) if isinstance(part, Store)]

@@ -97,6 +97,11 @@ def test_axes_take_part_in_arithmetic() -> None:
         (lambda x: t.sqrt(t.abs(x.astype("float32"))), lambda x: np.sqrt(np.abs(x).astype(np.float32))),
         (lambda x: t.tanh(x.astype("float32") / 2), lambda x: np.tanh(x.astype(np.float32) / 2)),
         (lambda x: t.round(x.astype("float32") / 2), lambda x: np.rint(x.astype(np.float32) / 2)),
+        (lambda x: t.ceil(x.astype("float64") / 4), lambda x: np.ceil(x / 4)),
+        (lambda x: t.pow(t.abs(x).astype("float32"), 0.5), lambda x: np.abs(x).astype(np.float32) ** np.float32(0.5)),
+        (lambda x: t.fmod(x.astype("float64"), 3), lambda x: np.fmod(x, 3.0)),
+        (lambda x: t.isnan(t.log(x.astype("float32"))), lambda x: x < 0),
+        (lambda x: t.isinf(t.log(t.abs(x).astype("float32"))), lambda x: x == 0),
     ],
 )
 def test_functions_of_elements(
@@ -121,6 +126,8 @@ def test_reductions_over_several_axes_start_from_the_identity_of_their_type() ->
     j, k = t.reduce_axis((0, 3), name="j"), t.reduce_axis((0, 4), name="k")
     assert np.array_equal(value(t.compute((2,), lambda i: t.max(a[i, j, k], axis=[j, k])), (a, x)), x.max((1, 2)))
     assert np.array_equal(value(t.compute((2,), lambda i: t.min(a[i, j, k], axis=[j, k])), (a, x)), x.min((1, 2)))
+    product = np.prod(x, (1, 2), dtype=np.int8)
+    assert np.array_equal(value(t.compute((2,), lambda i: t.product(a[i, j, k], axis=[j, k])), (a, x)), product)
     assert t.compute((2,), lambda i: t.max(a[i, j, k], axis=[j, k])).op.body.identity == -128
     assert t.compute((2,), lambda i: t.min(a[i, j, k].astype("float32"), axis=[j, k])).op.body.identity == np.inf
 
@@ -167,7 +174,7 @@ def test_mixed_types_are_refused_at_their_line() -> None:
             name="c",
         )
 
-    expected = "c: int8 and uint8 do not meet in either; cast one of them, to int16 or int32 for instance"
+    expected = "c: int8 and uint8 do not meet in either; cast one of them, to a wider type for instance"
     assert refusal(build, 3) == expected
 
 
@@ -198,12 +205,14 @@ K = t.reduce_axis((0, 5), name="k")
             "an extent of z must be an integer, not 2.5 of float32; cast it to int32",
         ),
         (
-            lambda: t.placeholder((4,), "float64"),
-            "no dtype 'float64'; use one of bool, int8, uint8, int16, int32, int64, float32",
+            lambda: t.placeholder((4,), "float16"),
+            "no dtype 'float16'; use one of bool, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float32, "
+            "float64",
         ),
         (
             lambda: t.placeholder((4,), np.int8),
-            "no dtype <class 'numpy.int8'>; use one of bool, int8, uint8, int16, int32, int64, float32",
+            "no dtype <class 'numpy.int8'>; use one of bool, int8, uint8, int16, uint16, int32, uint32, int64, uint64, "
+            "float32, float64",
         ),
         (lambda: t.placeholder((4,), "int8x4"), "no dtype 'int8x4'; use one of bool, int8, "),
         (lambda: t.placeholder(None, name="z"), "the shape of z is a sequence of extents, not None"),
@@ -270,8 +279,12 @@ K = t.reduce_axis((0, 5), name="k")
         (lambda: t.sum(A[0, K] < 1, axis=K), "sum takes numbers, not bool; cast it"),
         (lambda: t.select(A[0, 0], 1, 2), "a condition is boolean, not float32; compare it with something"),
         (lambda: t.all(), "all needs at least one condition"),
-        (lambda: t.exp(I8[0]), "exp takes float32, not int8; cast it"),
+        (lambda: t.exp(I8[0]), "exp takes floats, not int8; cast it"),
         (lambda: t.round_shift(A[0, 0], 2), "round_shift takes integers, not float32"),
+        (
+            lambda: t.round_shift(I8[0].astype("uint64"), 2),
+            "round_shift takes integers that int64 holds, not uint64; cast it",
+        ),
         (lambda: t.saturate(A[0, 0], "float32"), "saturate gives integers, not float32; use cast"),
         (lambda: t.clip(I8[0], 0, A), "expected an expression or a number, not Tensor(A, shape=(4, 5), dtype=float32)"),
     ],

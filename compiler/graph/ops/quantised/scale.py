@@ -14,7 +14,7 @@ from dovetail.compiler.graph.types import Array, TensorType
 from dovetail.compiler.tir.dtypes import limits
 from dovetail.compiler.tir.expr import Expr
 
-_INTEGERS = ("int8", "uint8", "int16", "int32")
+_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
 
 
 @dataclass(frozen=True, kw_only=True)

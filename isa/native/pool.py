@@ -10,12 +10,14 @@ from functools import lru_cache
 
 import llvmlite.binding as llvm
 
-from . import jit, pool_source
-from .target import host
+from . import objects, pool_source
+from .processor import host
 
 PARALLEL_FOR = "dovetail_parallel_for"
 """What compiled code calls: ``void (ptr pool, ptr function, ptr closure, i64 extent)``, where the function takes the
 closure, the number of the thread, and the first iteration and the end of those that it is to do."""
+
+CACHE_KIND = "native"
 
 _PIECES_PER_THREAD = 8
 """Of a long loop, so that a thread that comes late or is interrupted delays the others by little."""
@@ -24,10 +26,11 @@ _lock = threading.Lock()
 
 
 @lru_cache(maxsize=1)
-def _code() -> llvm.ExecutionEngine:
-    target = host()
-    engine = jit.load_object(jit.object_for(pool_source.source(target.triple.partition("-")[0]), target), target)
-    llvm.add_symbol(PARALLEL_FOR, engine.get_function_address(PARALLEL_FOR))
+def provide() -> llvm.ExecutionEngine:
+    """Makes `PARALLEL_FOR` known to objects that are loaded from now on."""
+    source = pool_source.source(host().triple.partition("-")[0])
+    engine = objects.load([objects.assemble(CACHE_KIND, source)])
+    llvm.add_symbol(PARALLEL_FOR, objects.address_of(engine, PARALLEL_FOR))
     return engine
 
 
@@ -35,7 +38,7 @@ class Pool:
     """`threads` - 1 sleeping threads, and memory that they share with callers; see `pool_source`."""
 
     def __init__(self, threads: int) -> None:
-        worker = ctypes.c_void_p(_code().get_function_address("dovetail_worker"))
+        worker = ctypes.c_void_p(objects.address_of(provide(), "dovetail_worker"))
         self._libc = ctypes.CDLL(None)
         self._memory = ctypes.create_string_buffer(pool_source.POOL_BYTES + pool_source.LINE)
         self.address = -(-ctypes.addressof(self._memory) // pool_source.LINE) * pool_source.LINE

@@ -1,0 +1,61 @@
+"""Which operators run on the accelerator, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from dovetail.isa.config import Config
+
+from .graph import Graph, Node, Value
+from .ops.movement import Reshape
+from .vdla.support import why_not
+
+ALONE = "nothing beside it runs on the accelerator, and moving its tensors there costs more than it does"
+
+
+def reasons_for_cpu(graph: Graph, config: Config) -> Mapping[str, str]:
+    """For each node that stays on the CPU the reason, by name; the others run on the accelerator.
+
+    Operators without products only go where a neighbour already is: their tensors are packed anyway then.
+    """
+    reasons = {}
+    for node in graph.nodes:
+        reason = why_not(node, graph.constants, config)
+        if reason is not None:
+            reasons[node.name] = reason
+    neighbours = _neighbours(graph)
+    changed = True
+    while changed:
+        lonely = [
+            node
+            for node in graph.nodes
+            if node.name not in reasons
+            and not node.macs
+            and all(other.name in reasons for other in neighbours[node.output])
+        ]
+        reasons |= {node.name: ALONE for node in lonely}
+        changed = bool(lonely)
+    return MappingProxyType(reasons)
+
+
+def _neighbours(graph: Graph) -> dict[Value, tuple[Node, ...]]:
+    """The nodes that give what a node reads or read what it gives, looking through reshapes."""
+    producers, consumers = graph.producers, graph.consumers
+
+    def before(value: Value) -> list[Node]:
+        node = producers.get(value)
+        if node is None:
+            return []
+        return before(node.inputs[0]) if isinstance(node.op, Reshape) else [node]
+
+    def after(value: Value) -> list[Node]:
+        found = []
+        for node in consumers[value]:
+            found += after(node.output) if isinstance(node.op, Reshape) else [node]
+        return found
+
+    return {
+        node.output: (*(one for value in node.inputs for one in before(value)), *after(node.output))
+        for node in graph.nodes
+    }

@@ -1,0 +1,105 @@
+"""A quantised network next to ONNX Runtime, tensor by tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dovetail.files import InputError
+from dovetail.onnx_conv import require_packages
+
+if TYPE_CHECKING:
+    import onnx
+
+Array = NDArray[np.generic]
+
+UINT8_CENTRE = 128
+"""What separates a uint8 from the int8 with the same meaning."""
+
+
+class LayerwiseError(InputError):
+    """Two tensors of one name cannot be compared."""
+
+
+class Difference(NamedTuple):
+    """How a tensor differs from ONNX Runtime's.
+
+    Attributes
+    ----------
+    name:
+        Of the tensor in the model.
+    steps:
+        The largest difference of an element, in steps of the quantisation.
+    fraction:
+        The share of elements that differ at all.
+    """
+
+    name: str
+    steps: int
+    fraction: float
+
+
+def compare(model: onnx.ModelProto, values: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Difference]:
+    """How `values` differ from what ONNX Runtime computes, in the model's order.
+
+    Parameters
+    ----------
+    model:
+        A QDQ model. Its quantised tensors, outputs of QuantizeLinear, are compared.
+    values:
+        int8 or uint8 arrays by the tensors' names; names that the model does not have, and quantised tensors that are
+        not here, are left out. An int8 array for a uint8 tensor counts from -128.
+    inputs:
+        What the model is given.
+
+    Raises
+    ------
+    LayerwiseError:
+        An array has another shape than the model's tensor.
+    PackageMissing:
+        onnx or onnxruntime is not installed.
+    """
+    found = []
+    for name, expected in quantised_values(model, inputs, values).items():
+        given = values[name]
+        if given.shape != expected.shape:
+            raise LayerwiseError(f"{name} has shape {expected.shape} in the model, not {given.shape}")
+        distance = np.abs(_centred(given) - _centred(expected))
+        found.append(Difference(name, int(distance.max(initial=0)), np.count_nonzero(distance) / max(distance.size, 1)))
+    return found
+
+
+def quantised_values(
+    model: onnx.ModelProto, inputs: Mapping[str, Array], names: Collection[str] | None = None
+) -> dict[str, Array]:
+    """The outputs of QuantizeLinear nodes that ONNX Runtime computes; of all of them, or of those in `names`.
+
+    Raises
+    ------
+    PackageMissing:
+        onnx or onnxruntime is not installed.
+    """
+    require_packages()
+    import onnx
+    import onnxruntime
+
+    found = [node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    found = [name for name in found if names is None or name in names]
+    if not found:
+        return {}
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    del watched.graph.output[:]
+    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in found)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return dict(zip(found, session.run(found, dict(inputs)), strict=True))
+
+
+def _centred(array: Array) -> NDArray[np.int32]:
+    wide = array.astype(np.int32)
+    return wide - UINT8_CENTRE if array.dtype == np.uint8 else wide

@@ -1,0 +1,1 @@
+"""Native code in this process: objects of LLVM that are loaded, and the threads that their loops share."""

@@ -1,0 +1,51 @@
+"""Names for what a module runs on: ``cpu(0)``, ``fsim(0)``, ``rtl(0)``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dovetail.isa.config import ConfigError
+
+KINDS = ("cpu", "fsim", "rtl")
+
+
+@dataclass(frozen=True)
+class Context:
+    """One device of a kind.
+
+    Attributes
+    ----------
+    kind:
+        One of `KINDS`.
+    index:
+        Its number; there is one of each, and a simulator is made for whoever asks.
+
+    Raises
+    ------
+    ConfigError:
+        There is no such device.
+    """
+
+    kind: str
+    index: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"no device {self.kind!r}; use one of {', '.join(KINDS)}")
+        if self.index != 0:
+            raise ConfigError(f"no device {self.kind}({self.index!r}); there is one, {self.kind}(0)")
+
+
+def cpu(index: int = 0) -> Context:
+    """The CPU that this runs on."""
+    return Context("cpu", index)
+
+
+def fsim(index: int = 0) -> Context:
+    """The functional simulator."""
+    return Context("fsim", index)
+
+
+def rtl(index: int = 0) -> Context:
+    """The Verilated machine."""
+    return Context("rtl", index)
