@@ -1,4 +1,4 @@
-"""ONNX's backend conformance suite: ``python -m dovetail.conformance [-o docs/onnx.md] [--only TEXT] [--kind KIND]``."""
+"""ONNX's backend conformance suite: ``python -m dovetail.conformance -o docs/onnx.md`` writes the report."""
 
 from __future__ import annotations
 
@@ -163,7 +163,8 @@ def report(outcomes: Sequence[Outcome]) -> str:
     for domain, names in domains.items():
         lines += [f"**{domain}**: {', '.join(names)}.", ""]
     lines += [
-        "Operators that ONNX defines as functions of others are supported as those are; so are a model's own functions.",
+        "Operators that ONNX defines as functions of others are supported as far as those are, and so are functions of",
+        "the model itself.",
         "",
         "## Tests that do not pass",
         "",

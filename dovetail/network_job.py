@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from dovetail.compiler.graph.deploy import deploy
 from dovetail.compiler.graph.interpreter import interpret
 from dovetail.compiler.graph.passes.remove_dead import remove_dead
 from dovetail.compiler.graph.pipeline import optimise
-from dovetail.compiler.target import Target, VdlaTarget
+from dovetail.compiler.target import LlvmTarget, Target, VdlaTarget
+from dovetail.isa.config import load_config
 from dovetail.isa.instructions import Alu, Gemm
 from dovetail.isa.module import Layer, Library, Plan
 from dovetail.layerwise import compare
-from dovetail.network import Network
+from dovetail.network import Network, read_network
 from dovetail.network_result import Agreement, LayerResult, NetworkResult
 from dovetail.result import Memory
 from dovetail.runtime.module import Module
@@ -29,6 +30,7 @@ from dovetail.sim.progress import Progress, silent
 
 Arrays = Mapping[str, NDArray[Any]]
 
+CPU = "cpu"
 FLOAT_TOLERANCE = 1e-4
 """Relative to the largest value of a tensor: what rounding and the mathematics of libraries leave."""
 
@@ -165,6 +167,37 @@ def run_network(
     )
 
 
+def run_source(
+    source: str,
+    device: str,
+    *,
+    config: str = "default",
+    latency: int = 64,
+    bytes_per_cycle: int = 16,
+    seed: int = 0,
+    threads: int = 1,
+    fused: bool = True,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    calibration_data: Path | None = None,
+    timeline: str | Path | None = None,
+    waves: str | Path | None = None,
+    timeout: float | None = None,
+    progress: Progress = silent,
+) -> NetworkResult:
+    """Read, compile and run a network; see `read_network`, `prepare_network` and `run_network`."""
+    target = target_of(device, config, latency=latency, bytes_per_cycle=bytes_per_cycle, threads=threads)
+    network = read_network(source, shapes=shapes, calibration_data=calibration_data, progress=progress)
+    job = prepare_network(network, target, config_name=config, seed=seed, fused=fused, progress=progress)
+    return run_network(job, device, timeline=timeline, waves=waves, timeout=timeout, progress=progress)
+
+
+def target_of(device: str, config: str, *, latency: int, bytes_per_cycle: int, threads: int) -> Target:
+    """What to compile for, so that it runs on `device`."""
+    if device == CPU:
+        return LlvmTarget(threads)
+    return VdlaTarget(load_config(config), device, latency, bytes_per_cycle)
+
+
 def agreement(job: NetworkJob, values: Arrays) -> Agreement | None:
     """How int8 tensors differ from ONNX Runtime's; None where the model has none."""
     int8 = {name: array for name, array in values.items() if array.dtype == np.int8}
@@ -191,7 +224,7 @@ def _opened(
     progress: Progress,
 ) -> Module:
     if plan.config is None:
-        return runtime.create(plan, library, "cpu")
+        return runtime.create(plan, library, CPU)
     settings: dict[str, Any] = {}
     if isinstance(job.target, VdlaTarget) and device == "rtl":
         settings = {"latency": job.target.latency, "bytes_per_cycle": job.target.bytes_per_cycle}

@@ -57,7 +57,8 @@ class PreparedModel(BackendRep):
             The model is not supported for inputs like these.
         """
         given = inputs if isinstance(inputs, Mapping) else dict(zip(self._inputs, inputs, strict=False))
-        arrays = {name: np.asarray(array) for name, array in given.items() if isinstance(array, np.ndarray | np.generic)}
+        kinds = (np.ndarray, np.generic)
+        arrays = {name: np.asarray(array) for name, array in given.items() if isinstance(array, kinds)}
         graph = self._specialised(arrays)
         return execute(graph, {value.name: arrays[value.name] for value in graph.inputs})
 
@@ -112,7 +113,7 @@ class DovetailBackend(Backend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        return Device(device).type == DeviceType.CPU
+        return bool(Device(device).type == DeviceType.CPU)
 
 
 prepare = DovetailBackend.prepare

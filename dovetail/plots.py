@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dovetail.files import OutputError, write_atomically
+from dovetail.fusion import FusionResult
 from dovetail.layers import LayersResult
 from dovetail.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DOCUMENT_WITH, DOCUMENT_WITHOUT = 0.88, 0.70
 """Shares of peak compute that VDLA reached with and without latency hiding (TVM, OSDI 2018, figure 21)."""
@@ -63,6 +65,38 @@ def plot_roofline(found: LayersResult, path: str | Path) -> None:
     axes.set_title(_title(found), fontsize=10)
     axes.grid(True, which="major", linewidth=0.3)
     axes.legend(loc="lower right", fontsize=9)
+    _save(figure, path)
+
+
+def plot_fusion(found: FusionResult, path: str | Path) -> None:
+    """Draw what a network costs fused and unfused, next to each other; unfused is 1.
+
+    Raises
+    ------
+    OutputError:
+        The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    one, other = found.fused, found.unfused
+    rows = [("DRAM bytes", one.dram_bytes, other.dram_bytes), ("CPU time", one.cpu_seconds, other.cpu_seconds)]
+    if one.cycles and other.cycles:
+        rows.insert(0, ("cycles", one.cycles, other.cycles))
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.add_subplot()
+    for place, (_, fused, unfused) in enumerate(rows):
+        axes.bar(place - 0.2, 1, 0.4, color="tab:gray", label="unfused" if not place else None)
+        axes.bar(place + 0.2, fused / unfused, 0.4, color="tab:blue", label="fused" if not place else None)
+        axes.text(place + 0.2, fused / unfused, f"1/{unfused / fused:.2f}", ha="center", va="bottom", fontsize=9)
+    axes.set_xticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_ylabel("relative to unfused")
+    axes.set_ylim(0, 1.15)
+    axes.legend(loc="lower right", fontsize=9)
+    axes.set_title(f"{found.workload}, {found.config} on {found.device}", fontsize=10)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: str | Path) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format=Path(path).suffix[1:], dpi=150)
     write_atomically(path, picture.getvalue())

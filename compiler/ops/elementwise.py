@@ -147,7 +147,8 @@ def rescaled(acc: Expr, scale: Scale, output: Output, residual: Residual | None 
 def scale_misfit(scale: Scale) -> str | None:
     """Why a store cannot scale sums so; None if it can."""
     return (
-        _outside("multiplier", scale.multiplier, *INT32)
+        _nothing(scale)
+        or _outside("multiplier", scale.multiplier, *INT32)
         or _outside("shift", scale.shift, 0, MAX_SHIFT)
         or _outside("bias", -scale.zero_point, *INT32)
     )
@@ -156,7 +157,8 @@ def scale_misfit(scale: Scale) -> str | None:
 def residual_misfit(scale: Scale) -> str | None:
     """Why a store cannot scale so what it adds; None if it can."""
     return (
-        _outside("multiplier of what is added", scale.multiplier, *INT16)
+        _nothing(scale)
+        or _outside("multiplier of what is added", scale.multiplier, *INT16)
         or _outside("shift of what is added", scale.shift, 0, MAX_RESIDUAL_SHIFT)
         or _outside("zero point of what is added", scale.zero_point, *INT8)
     )
@@ -167,6 +169,8 @@ def output_misfit(output: Output) -> str | None:
     low, high = output.bounds
     if not INT8[0] <= low <= high <= INT8[1]:
         return f"bounds {low} and {high}, which are to be int8 and in order"
+    if low == high:
+        return f"an output that is always {low}"
     return _outside("fraction", output.fraction, 0, MAX_RESIDUAL_SHIFT) or _outside(
         "zero point", output.zero_point, *INT8
     )
@@ -185,6 +189,10 @@ def check_residual(name: str, scale: Scale) -> None:
 def check_output(name: str, output: Output) -> None:
     """Raises `OperatorError` unless a store can finish outputs so."""
     _check(name, output_misfit(output))
+
+
+def _nothing(scale: Scale) -> str | None:
+    return None if scale.multiplier else "a multiplier of 0, which leaves nothing of an operand"
 
 
 def _outside(what: str, value: int, low: int, high: int) -> str | None:

@@ -58,7 +58,7 @@ def layers_table(result: NetworkResult) -> Table:
 
 def _row(layer: LayerResult) -> tuple[str, ...]:
     return (
-        layer.name[:NAME_WIDTH],
+        (" + ".join(layer.origin) or layer.name)[:NAME_WIDTH],
         layer.op,
         layer.device,
         f"{layer.macs:,}" if layer.macs else NONE,

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-STATISTICS_SAMPLES = 8
+STATISTICS_SAMPLES = 32
 RECTANGLES = 12
 FADE = 1.2
 """Amplitudes of natural images fall with about this power of the frequency."""
 
 
 def images(seed: int, size: int, samples: int = STATISTICS_SAMPLES) -> Floats:
-    """Images [samples, 3, size, size] of clouds and rectangles, of mean 0 and variance 1 over the set."""
+    """Images [samples, 3, size, size] of clouds and rectangles, each of mean 0 and variance 1."""
     random = np.random.default_rng((seed, size))
     frequencies = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
     amplitudes = np.maximum(frequencies, 1 / size) ** -FADE
@@ -26,8 +26,10 @@ def images(seed: int, size: int, samples: int = STATISTICS_SAMPLES) -> Floats:
         for _ in range(RECTANGLES):
             (top, bottom), (left, right) = np.sort(random.integers(0, size + 1, (2, 2)))
             image[:, top:bottom, left:right] += random.normal(0, 0.7, (3, 1, 1))
-    normalised: Floats = ((result - result.mean()) / result.std()).astype(np.float32)
-    return normalised
+    image_axes = (1, 2, 3)
+    result -= result.mean(image_axes, keepdims=True)
+    result /= result.std(image_axes, keepdims=True)
+    return result.astype(np.float32)
 
 
 def sequences(seed: int, samples: int, length: int, width: int) -> Floats:

@@ -21,23 +21,28 @@ WEIGHTS = ("model.weights.h5", "model.weights.npz")
 
 
 def load_keras() -> Any:
-    """The package Keras 3. Where no backend is chosen and TensorFlow is not there, the one of NumPy.
+    """The package Keras 3. Where no backend is chosen and TensorFlow is not there, with another one that is.
 
     Raises
     ------
     FrontendError:
-        It is not installed, or too old.
+        It is not installed, or has no backend, or is too old.
     """
     chosen = "KERAS_BACKEND" in os.environ or "keras" in sys.modules
-    if not chosen and importlib.util.find_spec("tensorflow") is None:
-        os.environ["KERAS_BACKEND"] = "numpy"
+    # Keras computes with JAX where its backend is NumPy.
+    backends = {"tensorflow": "tensorflow", "jax": "numpy", "torch": "torch"}
+    installed = [backend for package, backend in backends.items() if not chosen and importlib.util.find_spec(package)]
+    if installed:
+        os.environ["KERAS_BACKEND"] = installed[0]
     try:
         keras: Any = importlib.import_module("keras")
     except ImportError as error:
-        raise FrontendError(f"Keras cannot be imported ({error}); pip install dovetail[models] installs it") from None
+        raise FrontendError(
+            f"Keras cannot be imported ({error}); pip install dovetail[models] installs it with a backend"
+        ) from None
     finally:
-        if not chosen:
-            os.environ.pop("KERAS_BACKEND", None)
+        if installed:
+            del os.environ["KERAS_BACKEND"]
     if int(keras.__version__.split(".")[0]) < 3:
         raise FrontendError(f"Keras {keras.__version__} is too old; pip install dovetail[models] installs Keras 3")
     return keras

@@ -140,6 +140,10 @@ class Writer:
         """What `pad` made `value` of, and the zeros around that; `value` itself and none."""
         return self._padded.get(value, (value, (0,) * axes, (0,) * axes))
 
+    def operator(self, value: str) -> str:
+        """The operator of the node that gives `value`; empty for inputs and constants."""
+        return next((node.op for node in reversed(self._nodes) if node.output == value), "")
+
     def named(self, tensor: Tensor, name: str, since: int) -> Tensor:
         """`tensor` with a name of its own, if a node after the first `since` gives it."""
         if name == tensor.name or all(node.output != tensor.name for node in self._nodes[since:]):

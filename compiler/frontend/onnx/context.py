@@ -16,7 +16,7 @@ from dovetail.compiler.graph.ops.movement import Expand, Reshape, Transpose
 from dovetail.compiler.graph.ops.reduction import Reduce
 from dovetail.compiler.graph.types import Array
 
-from .limits import Unsupported
+from .limits import Unsupported, check_shape
 from .tensors import read_tensor
 
 if TYPE_CHECKING:
@@ -192,6 +192,15 @@ class NodeContext:
     def constant(self, array: ArrayLike, dtype: str | None = None) -> Value:
         """A value that is known."""
         return self._importer.constant(np.asarray(array, dtype), self._scope)
+
+    def filled(self, shape: Sequence[int], number: float, dtype: str) -> Value:
+        """A tensor with the same number everywhere."""
+        return self.expand(self._importer.scalar(number, dtype), shape)
+
+    def counted(self, size: int, axis: int = 0, rank: int = 1) -> Value:
+        """0, 1, ... below `size` along an axis, int64."""
+        check_shape((size,), np.dtype(np.int64).itemsize, "an index")
+        return self.constant(np.arange(size, dtype=np.int64).reshape([size if at == axis else 1 for at in range(rank)]))
 
     def run(self, graph: GraphProto, operands: Sequence[Value | None] = ()) -> list[Value]:
         """The outputs of a subgraph, which sees the values of the node's surroundings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import onnx
 from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto, TypeProto, defs, helper
@@ -36,7 +37,7 @@ class Functions:
         """Whether there may be a function for the node."""
         schema = _schema(node, opsets)
         body = schema is not None and (schema.has_function or schema.has_context_dependent_function)
-        return body or self.local(node) is not None
+        return bool(body) or self.local(node) is not None
 
     def standard(
         self,
@@ -78,11 +79,12 @@ class Functions:
         return function
 
 
-def _schema(node: NodeProto, opsets: Mapping[str, int]) -> defs.OpSchema | None:
+def _schema(node: NodeProto, opsets: Mapping[str, int]) -> Any:
+    """The newest definition, a `defs.OpSchema`, of which the stubs leave out functions; None if there is none."""
     domain = "" if node.domain == "ai.onnx" else node.domain
     try:
         return defs.get_schema(node.op_type, opsets.get(domain, 1), domain)
-    except defs.SchemaError:
+    except (defs.SchemaError, TypeError):  # the version may be more than an int32
         return None
 
 
@@ -92,7 +94,7 @@ def _newest(versions: Sequence[int], version: int) -> int:
 
 def _type_of(value: Value | None) -> bytes:
     if value is None:
-        return TypeProto().SerializeToString()
+        return bytes(TypeProto().SerializeToString())
     code = helper.np_dtype_to_tensor_dtype(value.type.numpy)
     kind: onnx.TypeProto = helper.make_tensor_type_proto(code, list(value.type.shape))
-    return kind.SerializeToString()
+    return bytes(kind.SerializeToString())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from dovetail.compiler.graph.types import Array, TensorType
 
 from .context import NodeContext
 from .functions import Functions
+from .inputs import inferred_types
 from .limits import FOLDED_BYTES, MAX_BYTES, MAX_DEPTH, MAX_NODES, LimitExceeded, Unsupported, check_type
 from .reading import Source, node_name, opsets_of
 from .registry import find_handler
@@ -55,7 +57,7 @@ class Scope:
         Of the function that this is inside of.
     """
 
-    values: dict[str, Known]
+    values: MutableMapping[str, Known]
     opsets: Mapping[str, int]
     origin: str = ""
     path: str = ""
@@ -84,6 +86,8 @@ class Importer:
         self._names: set[str] = set()
         self._scalars: dict[tuple[str, str], Value] = {}
         self._fresh: set[str] = set()
+        self._stand_ins: set[str] = set()
+        self._inferred: dict[str, TensorType] | None = None
         self._visited = 0
         self._bytes = 0
 
@@ -157,19 +161,22 @@ class Importer:
             inputs = [self._value(name, node, scope) for name in node.input]
             unknown = next((value for value in inputs if isinstance(value, Unknown)), None)
             if unknown is None:
-                scope.values.update(self._import(node, [v for v in inputs if not isinstance(v, Unknown)], scope))
-                continue
-            if unknown.reason:
-                self._fail(node, scope, unknown.reason)
-            elif not self.supported(node, scope):
-                self._fail(node, scope, _no_handler(node, scope))
-            scope.values.update(dict.fromkeys(names, Unknown()))
+                outputs = self._import(node, [v for v in inputs if not isinstance(v, Unknown)], scope)
+            else:
+                outputs = dict.fromkeys(names, Unknown())
+                if unknown.reason:
+                    self._fail(node, scope, unknown.reason)
+                elif not self.supported(node, scope):
+                    self._fail(node, scope, _no_handler(node, scope))
+            if not scope.path:
+                outputs = {k: self._stand_in(k) if isinstance(v, Unknown) else v for k, v in outputs.items()}
+            scope.values.update(outputs)
 
     def run_subgraph(self, graph: GraphProto, operands: Sequence[Value | None], scope: Scope) -> list[Value]:
         """The outputs of a subgraph for its inputs."""
         if scope.depth >= MAX_DEPTH:
             raise LimitExceeded(f"{self.source.label}: functions and subgraphs are more than {MAX_DEPTH} deep")
-        values = dict(scope.values)
+        values: MutableMapping[str, Known] = ChainMap({}, scope.values)
         inner = replace(scope, values=values, depth=scope.depth + 1)
         for tensor in graph.initializer:
             array = read_tensor(tensor, f"initializer {tensor.name!r}", self.folder)
@@ -240,7 +247,9 @@ class Importer:
         except _Reported:
             return failed
         except Unsupported as error:
-            self._fail(node, scope, str(error), self._inputs_behind(error.values))
+            behind = self._behind(error.values)
+            if not behind & self._stand_ins:
+                self._fail(node, scope, str(error), frozenset(v.name for v in self.inputs if v.name in behind))
             return failed
         except LimitExceeded:
             raise
@@ -347,8 +356,8 @@ class Importer:
         inside = f"inside of it, {node.op_type}: " if scope.origin else ""
         self.problems.append(Problem(where, f"{domain}{node.op_type}", inside + reason, constants))
 
-    def _inputs_behind(self, names: Iterable[str]) -> frozenset[str]:
-        """Inputs of the model that values are computed from."""
+    def _behind(self, names: Iterable[str]) -> set[str]:
+        """All values that these are computed from."""
         producers = {node.name: node for node in self.nodes}
         waiting, seen = list(names), set(names)
         while waiting:
@@ -357,7 +366,16 @@ class Importer:
                 if value.name not in seen:
                     seen.add(value.name)
                     waiting.append(value.name)
-        return frozenset(value.name for value in self.inputs if value.name in seen)
+        return seen
+
+    def _stand_in(self, name: str) -> Known:
+        """In the place of an output that is unsupported, of the type that ONNX infers, so that what reads it is checked."""
+        if self._inferred is None:
+            self._inferred = inferred_types(self.source.proto, {value.name: value.type for value in self.inputs})
+        if name not in self._inferred:
+            return Unknown()
+        self._stand_ins.add(name)
+        return Value(name, self._inferred[name])
 
     def _unique(self, name: str) -> str:
         result, number = name, 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from onnx import GraphProto, TypeProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto, helper, shape_inference
 
+from dovetail.compiler.errors import CompileError
 from dovetail.compiler.frontend.errors import FrontendError
 from dovetail.compiler.graph.types import TensorType
 
 from .limits import Unsupported, check_shape
+from .reading import skeleton
 from .tensors import element_type, type_name
 
 BATCH = ("", "N", "n", "B", "batch", "batch_size", "batchsize", "None", "?")
@@ -38,16 +40,16 @@ def input_types(
             _bind(value, shapes[value.name], symbols, label)
     found: dict[str, TensorType | Unsupported] = {}
     for value in inputs:
-        what = f"input {value.name!r}"
+        what = f"{label}: input {value.name!r}"
         try:
             dtype = _dtype(value.type, what)
         except Unsupported as error:
             found[value.name] = error
             continue
         shape = _shape(value, shapes.get(value.name), symbols, label)
-        check_shape(shape, 1, f"{label}: {what}")
+        check_shape(shape, 1, what)
         kind = TensorType(shape, dtype)
-        check_shape(shape, kind.numpy.itemsize, f"{label}: {what}")
+        check_shape(shape, kind.numpy.itemsize, what)
         found[value.name] = kind
     return found
 
@@ -104,3 +106,30 @@ def _shape(
         called = f" ({name!r})" if name else ""
         raise FrontendError(f"{label}: dimension {place}{called} of input {value.name!r} is not fixed; {way_out}")
     return tuple(sizes)
+
+
+def inferred_types(model: ModelProto, inputs: Mapping[str, TensorType]) -> dict[str, TensorType]:
+    """The types of values as far as ONNX's shape inference finds them from the types of inputs."""
+    bare = skeleton(model)
+    for value in bare.graph.input:
+        if value.name in inputs:
+            kind = inputs[value.name]
+            code = helper.np_dtype_to_tensor_dtype(kind.numpy)
+            value.CopyFrom(helper.make_tensor_value_info(value.name, code, list(kind.shape)))
+    try:
+        inferred = shape_inference.infer_shapes(bare)
+    except (shape_inference.InferenceError, ValueError, RuntimeError):
+        return {}
+    found: dict[str, TensorType] = {}
+    for value in inferred.graph.value_info:
+        dims = value.type.tensor_type.shape.dim
+        if not value.type.tensor_type.HasField("shape") or not all(dim.HasField("dim_value") for dim in dims):
+            continue
+        try:
+            shape = tuple(dim.dim_value for dim in dims)
+            kind = TensorType(shape, _dtype(value.type, value.name))
+            check_shape(shape, kind.numpy.itemsize, value.name)
+        except (Unsupported, CompileError):
+            continue
+        found[value.name] = kind
+    return found

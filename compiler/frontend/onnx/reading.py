@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, checker, helper
 
 from dovetail.compiler.frontend.errors import FrontendError
@@ -60,6 +60,7 @@ def read_model(model: ModelProto | str | Path | bytes) -> Source:
     proto, label = source.proto, source.label
     if not proto.HasField("graph") or not proto.graph.output:
         raise FrontendError(f"{label}: not an ONNX model: it has no graph with outputs")
+    _check_texts((entry.domain for entry in proto.opset_import), label)
     if not proto.opset_import and proto.ir_version >= 3:
         raise FrontendError(f"{label}: the model names no opset; opset_import must have one")
     version = source.opsets.get("", OLDEST)
@@ -69,6 +70,9 @@ def read_model(model: ModelProto | str | Path | bytes) -> Source:
             f"{label}: opset {version} is unsupported; {OLDEST} to {newest} are: onnx.version_converter changes it"
         )
     _check_names(proto.graph, label, set(), 0)
+    for function in proto.functions:
+        _check_texts((function.name, function.domain, *function.input, *function.output), label)
+        _check_nodes(function.node, label)
     return source
 
 
@@ -153,8 +157,11 @@ def _check_names(graph: GraphProto, label: str, visible: set[str], depth: int) -
         raise FrontendError(f"{label}: subgraphs are more than {MAX_DEPTH} deep")
     if len(graph.node) > MAX_NODES:
         raise FrontendError(f"{label}: {len(graph.node)} nodes; at most {MAX_NODES} are allowed")
+    _check_nodes(graph.node, label)
     weights = [tensor.name for tensor in graph.initializer]
     inputs = [value.name for value in graph.input]
+    outputs = [value.name for value in graph.output]
+    _check_texts((graph.name, *weights, *inputs, *outputs), label)
     for kind, names in (("initializer", weights), ("input", inputs)):
         _check_unique(names, kind, label)
     computed = {name for node in graph.node for name in node.output if name}
@@ -182,6 +189,19 @@ def _check_names(graph: GraphProto, label: str, visible: set[str], depth: int) -
         if value.name not in visible:
             raise FrontendError(f"{label}: the output {value.name!r} is computed by no node")
     visible -= added
+
+
+def _check_nodes(nodes: Iterable[NodeProto], label: str) -> None:
+    for node in nodes:
+        names = (attribute.name for attribute in node.attribute)
+        _check_texts((node.name, node.op_type, node.domain, *node.input, *node.output, *names), label)
+
+
+def _check_texts(texts: Iterable[object], label: str) -> None:
+    """protobuf gives bytes where a text is not UTF-8."""
+    for text in texts:
+        if not isinstance(text, str):
+            raise FrontendError(f"{label}: not a valid model: the name {text!r} is not UTF-8")
 
 
 def _graphs(attribute: AttributeProto) -> list[GraphProto]:

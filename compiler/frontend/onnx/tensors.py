@@ -35,7 +35,7 @@ def element_type(code: int, what: str) -> str:
     """
     if code not in TensorProto.DataType.values() or code == TensorProto.UNDEFINED:
         raise FrontendError(f"{what} has the element type {code}, which ONNX does not define")
-    name = TensorProto.DataType.Name(code).lower()  # type: ignore[arg-type]
+    name = TensorProto.DataType.Name(code).lower()
     known = "string" if code == TensorProto.STRING else np.dtype(helper.tensor_dtype_to_np_dtype(code)).name
     if known not in SCALARS:
         raise Unsupported(f"dtype {name} of {what} is unsupported; supported are {', '.join(SCALARS)}")

@@ -1,5 +1,5 @@
-"""Loops for any expression: outer ones are shared by threads, and of inner ones LLVM makes vectors, but for sums that it
-would keep in memory."""
+"""Loops for any expression: outer ones are shared by threads, and of inner ones LLVM makes vectors; sums, which it would
+keep in memory, are tiled."""
 
 from __future__ import annotations
 

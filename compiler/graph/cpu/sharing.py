@@ -16,7 +16,7 @@ PIECES = 16
 
 
 def share(stage: ScheduledStage, loops: Sequence[Axis], work: int) -> list[Axis]:
-    """Makes one parallel loop of the first of `loops`, the outermost of a stage: as few as give threads enough to share.
+    """Makes one parallel loop of the first of a stage's outermost loops, of as few as give threads enough to share.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class Resize(Op):
         ``nearest``, ``linear`` (between two) or ``cubic`` (between four).
     coordinates:
         Where an output lies in the input: ``half_pixel``, ``half_pixel_symmetric``, ``pytorch_half_pixel``,
-        ``asymmetric`` or ``align_corners``.
+        ``asymmetric`` or ``align_corners``. Corners are those of the output as it is, whatever the scales.
     nearest_mode:
         ``round_prefer_floor``, ``round_prefer_ceil``, ``floor`` or ``ceil``.
     scales:

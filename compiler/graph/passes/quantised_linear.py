@@ -179,7 +179,8 @@ def _emit(rewriter: Rewriter, found: Linear, residual: Quantised | None, goal: G
     data, others = found.data.value, [] if residual is None else [residual.value]
     flat = isinstance(op, QConv2d) and data.type.rank == 3
     if flat:
-        data, *others = (_with_row(rewriter, value, origin) for value in (data, *others))
+        rows = {value: _with_row(rewriter, value, origin) for value in dict.fromkeys((data, *others))}
+        data, others = rows[data], [rows[value] for value in others]
     scales = [
         rewriter.constant(np.array(column, np.int32), f"{name}_{what}")
         for what, column in zip(("bias", "multiplier", "shift"), columns, strict=True)

@@ -147,20 +147,34 @@ def _added(rewriter: Rewriter, value: Value, goal: Goal) -> bool:
     one, other = (dequantised(rewriter, operand) for operand in node.inputs)
     if one is None or other is None or one.value.type != other.value.type:
         return False
-    residual = residual_point(other.affine.scale / goal.affine.scale)
-    if residual is None:
+    ratios = [side.affine.scale / goal.affine.scale for side in (one, other)]
+    points = [residual_point(ratio) for ratio in ratios]
+    # The operand goes through memory whose part is nearer to what it should be with few bits.
+    swapped = _error(ratios[0], points[0]) < _error(ratios[1], points[1])
+    if swapped:
+        one, other = other, one
+    first, second = ratios[::-1] if swapped else ratios
+    residual = residual_point(second)
+    point = fixed_point(first * 2 ** residual[0]) if residual is not None else None
+    if residual is None or point is None:
         return False
     fraction, multiplier, shift = residual
-    point = fixed_point(one.affine.scale / goal.affine.scale * 2**fraction)
-    if point is None:
-        return False
+    signs = (1, 1 if op.function == "add" else -1)[:: -1 if swapped else 1]
     add = QAdd(
-        one=scaling(one.affine.zero_point, point),
-        other=scaling(other.affine.zero_point, (multiplier if op.function == "add" else -multiplier, shift)),
+        one=scaling(one.affine.zero_point, (signs[0] * point[0], point[1])),
+        other=scaling(other.affine.zero_point, (signs[1] * multiplier, shift)),
         output=goal.result(fraction),
     )
     rewriter.emit(add, [one.value, other.value], goal.output, node.origin + goal.origin)
     return True
+
+
+def _error(ratio: Fraction, point: tuple[int, int, int] | None) -> Fraction:
+    """By how much a residual's part in output steps is wrong for each of its own."""
+    if point is None:
+        return ratio
+    fraction, multiplier, shift = point
+    return abs(Fraction(multiplier, 1 << (shift + fraction)) - ratio)
 
 
 def _joined(rewriter: Rewriter, value: Value, goal: Goal) -> bool:

@@ -68,7 +68,7 @@ class Rewriter:
 
     def constant(self, array: Array, name: str) -> Value:
         """A new constant with a name like `name`."""
-        value = Value(self._unique(name), TensorType.of(array))
+        value = Value(self.unique(name), TensorType.of(array))
         self._constants[value] = array
         return value
 
@@ -91,7 +91,7 @@ class Rewriter:
         """
         now = tuple(map(self.current, inputs))
         if isinstance(output, str):
-            output = Value(self._unique(output), op.infer(*(value.type for value in now)))
+            output = Value(self.unique(output), op.infer(*(value.type for value in now)))
         names: dict[str, None] = {}
         for part in origin:
             names.update(dict.fromkeys((part,) if isinstance(part, str) else part))
@@ -140,7 +140,8 @@ class Rewriter:
         outputs = tuple(map(self.current, self.graph.outputs))
         return pruned(replace(self.graph, outputs=outputs, nodes=nodes, constants=self._constants))
 
-    def _unique(self, name: str) -> str:
+    def unique(self, name: str) -> str:
+        """`name`, with a number behind it where it is taken."""
         result, number = name, 0
         while result in self._names:
             number += 1

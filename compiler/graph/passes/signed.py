@@ -37,7 +37,8 @@ def _to_int8(rewriter: Rewriter, node: Node, moved: dict[Value, Value]) -> bool:
     shifted = {Quantize: (2,), Dequantize: (0, 2), Gather: (0,)}.get(type(node.op), tuple(range(len(node.inputs))))
     readers = [_can_move(rewriter, reader) for reader in rewriter.readers(node.output)]
     dequantises = isinstance(node.op, Dequantize)
-    if not dequantises and not any(readers) and not any(value in moved for value in node.inputs):
+    begins = dequantises or isinstance(node.op, Quantize)
+    if not (begins or any(readers) or any(value in moved for value in node.inputs)):
         return False
     inputs = [_int8(rewriter, value, moved) if at in shifted else value for at, value in enumerate(node.inputs)]
     if dequantises:

@@ -173,8 +173,9 @@ class _Cut:
         block = knobs.vectors * knobs.lanes
         whole = self.whole
 
-        def finished(*at: Expr) -> Expr:
-            return last(finish(*at), at) if last and whole else finish(*at)
+        def finished(r: Expr, b: Expr, o: Expr, v: Expr) -> Expr:
+            value = finish(r, b, o, v)
+            return last(value, (r, b, o, v)) if last and whole else value
 
         def row_major(r: Expr, k: Expr) -> Expr:
             value = done[r, k // block, k // knobs.lanes % knobs.vectors, k % knobs.lanes]

@@ -109,7 +109,12 @@ def schedule_columns(
     The schedule, and the output: without the columns that fill up vectors.
     """
     done = te.compute(sums.shape, finish, name="done")
-    out = te.compute((*sums.shape[:3], out_w), lambda *at: last(done[at], at) if last else done[at], name="out")
+
+    def row_major(n: Expr, k: Expr, y: Expr, x: Expr) -> Expr:
+        value = done[n, k, y, x]
+        return last(value, (n, k, y, x)) if last else value
+
+    out = te.compute((*sums.shape[:3], out_w), row_major, name="out")
     s = te.create_schedule(out)
     if pixels is not None:
         schedule_frame(s[pixels])

@@ -215,6 +215,13 @@ def test_transposes_are_at_the_edges_only_and_padding_is_in_the_convolution() ->
     assert onnx.helper.get_node_attr_value(conv, "pads") == [1, 1, 1, 1]
 
 
+def test_zeros_around_a_maximum_are_its_padding_only_where_nothing_is_below_0() -> None:
+    after_relu = [L.Activation("relu"), L.ZeroPadding2D(1), L.MaxPooling2D(3, strides=2)]
+    assert "Pad" not in operators(same(network(L.Conv2D(4, 3), *after_relu)))
+    assert "Pad" in operators(same(network(L.Conv2D(4, 3), *after_relu[1:])))
+    assert "Pad" in operators(same(network(L.Conv2D(4, 3), after_relu[0], L.ZeroPadding2D(3), L.MaxPooling2D(2))))
+
+
 def test_the_graph_computes_what_keras_computes() -> None:
     model = residual_network()
     graph, params = from_keras(model, name="mine")
@@ -284,7 +291,7 @@ def test_models_without_a_graph_are_refused() -> None:
 
 def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(FrontendError, match=r"pip install dovetail\[models\]"):
+    with pytest.raises(FrontendError, match=r"pip install dovetail\[models\] installs it"):
         keras_to_onnx("model.keras")
 
 

@@ -68,6 +68,12 @@ def normalization(call: Call, x: Tensor) -> Tensor:
     return call.result(call.node("Div", distance, call.constant(deviation, "deviation")), x)
 
 
+@layer("LayerScale")
+def layer_scale(call: Call, x: Tensor) -> Tensor:
+    gamma = call.writer.aligned(call.weight("gamma"), x)
+    return call.result(call.node("Mul", x.name, call.constant(gamma, "gamma")), x)
+
+
 def as_float(call: Call, x: Tensor) -> str:
     """The value of `x` in float32."""
     return x.name if x.dtype == "float32" else call.node("Cast", x.name, to=1)

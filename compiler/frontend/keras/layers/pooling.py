@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from operator import add
+
 from ..registry import Call, layer
 from ..writer import Tensor
 from .convolution import channels_first, spatial, spatial_sizes, window_pads
 
+Places = tuple[int, ...]
 DIMENSIONS = ("1D", "2D", "3D")
 
 
@@ -19,14 +22,29 @@ def pooling(call: Call, x: Tensor) -> Tensor:
     sizes = spatial_sizes(x.shape, one.data_format)
     kernel, strides = (_entries(given, len(sizes)) for given in (one.pool_size, one.strides))
     begin, end = window_pads(one.padding, sizes, kernel, strides, (1,) * len(sizes))
+    source, largest = channels_first(call, x, one.data_format), type(one).__name__.startswith("Max")
+    if largest:
+        source, begin, end = _with_zeros(call, source, kernel, begin, end)
     value = call.node(
-        "MaxPool" if type(one).__name__.startswith("Max") else "AveragePool",
-        channels_first(call, x, one.data_format),
+        "MaxPool" if largest else "AveragePool",
+        source,
         kernel_shape=list(kernel),
         strides=list(strides),
         pads=[*begin, *end],
     )
     return spatial(call, value, one.data_format)
+
+
+def _with_zeros(
+    call: Call, source: str, kernel: tuple[int, ...], begin: Places, end: Places
+) -> tuple[str, Places, Places]:
+    """Zeros around what is never below 0 become padding of the window, which is never the greatest either."""
+    inside, before, after = call.writer.unpadded(source, len(kernel))
+    whole = tuple(map(add, begin, before)), tuple(map(add, end, after))
+    visible = all(pad < size for pads in whole for pad, size in zip(pads, kernel, strict=True))
+    if visible and call.writer.operator(inside) in ("Relu", "Sigmoid"):
+        return inside, *whole
+    return source, begin, end
 
 
 @layer(*_classes("GlobalAveragePooling"), *_classes("GlobalMaxPooling"))

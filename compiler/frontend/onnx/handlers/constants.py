@@ -82,7 +82,7 @@ def dropout_by_operands(ctx: NodeContext) -> list[Value]:
 
 
 def _kept(ctx: NodeContext) -> list[Value]:
-    mask = [ctx.expand(ctx.constant(True), ctx[0].type.shape)] if ctx.wanted(1) else []
+    mask = [ctx.filled(ctx[0].type.shape, True, "bool")] if ctx.wanted(1) else []
     return [ctx[0], *mask]
 
 
@@ -92,8 +92,8 @@ def eye_like(ctx: NodeContext) -> Value:
     if kind.rank != 2:
         raise Unsupported(f"{kind} is no matrix")
     dtype = element_type(ctx.integer("dtype"), "attribute dtype") if ctx.has("dtype") else kind.dtype
-    rows = ctx.constant(np.arange(kind.shape[0])[:, None] + ctx.integer("k", 0), "int64")
-    cols = ctx.constant(np.arange(kind.shape[1])[None, :], "int64")
+    rows = ctx.binary("add", ctx.counted(kind.shape[0], 0, 2), ctx.integer("k", 0))
+    cols = ctx.counted(kind.shape[1], 1, 2)
     return ctx.cast(ctx.binary("equal", rows, cols), dtype)
 
 

@@ -6,8 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from math import prod
 
-import numpy as np
-
 from dovetail.compiler.frontend.onnx.context import NodeContext
 from dovetail.compiler.frontend.onnx.limits import Unsupported
 from dovetail.compiler.frontend.onnx.registry import handler
@@ -76,7 +74,8 @@ def _without_diagonals(ctx: NodeContext, operand: Labelled) -> Labelled:
             if size != value.type.shape[second]:
                 raise Unsupported(f"the axes {label!r} of {operand.value.type} differ")
             shape = [size if axis in (first, second) else 1 for axis in range(len(labels))]
-            eye = ctx.constant(np.eye(size).reshape(shape), value.type.dtype)
+            eye = ctx.binary("equal", ctx.counted(size, 0, 2), ctx.counted(size, 1, 2))
+            eye = ctx.reshape(ctx.cast(eye, value.type.dtype), shape)
             value = ctx.reduce("sum", ctx.binary("mul", value, eye), [second], keepdims=False)
             labels = labels[:second] + labels[second + 1 :]
     return Labelled(value, labels)

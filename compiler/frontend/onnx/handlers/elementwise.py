@@ -112,7 +112,7 @@ def isinf(ctx: NodeContext) -> Value:
     if negative and positive:
         return ctx.unary("isinf", ctx[0])
     if not negative and not positive:
-        return ctx.expand(ctx.constant(False), ctx[0].type.shape)
+        return ctx.filled(ctx[0].type.shape, False, "bool")
     return ctx.binary("equal", ctx[0], -np.inf if negative else np.inf)
 
 

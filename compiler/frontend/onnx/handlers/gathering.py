@@ -55,6 +55,7 @@ def scatter_elements(ctx: NodeContext) -> Value:
     shape = ctx[0].type.shape
     axis = axis_of(ctx.integer("axis", 0), len(shape))
     indices = ctx.known(1, "indices")
+    _check_places(ctx[2])
     if indices.shape != ctx[2].type.shape or indices.ndim != len(shape):
         raise Unsupported(f"indices {list(indices.shape)} and updates {ctx[2].type} do not fit {ctx[0].type}")
     at = [np.broadcast_to(part, indices.shape) for part in np.ogrid[tuple(map(slice, indices.shape))]]
@@ -67,12 +68,18 @@ def scatter_nd(ctx: NodeContext) -> Value:
     shape = ctx[0].type.shape
     indices = ctx.known(1, "indices")
     depth = indices.shape[-1] if indices.ndim else 0
+    _check_places(ctx[2])
     if not indices.ndim or depth > len(shape) or ctx[2].type.shape != (*indices.shape[:-1], *shape[depth:]):
         raise Unsupported(f"indices {list(indices.shape)} and updates {ctx[2].type} do not fit {ctx[0].type}")
     first = _flat([indices[..., part] for part in range(depth)], shape[:depth])
     size = prod(shape[depth:])
     places = np.asarray(first)[..., None] * size + np.arange(size)
     return _scattered(ctx, places)
+
+
+def _check_places(value: Value) -> None:
+    """Refuses what has too many elements for a table of places."""
+    check_shape(value.type.shape, np.dtype(np.int64).itemsize, "a table of places")
 
 
 def _flat(at: list[Array], shape: tuple[int, ...]) -> Array:
@@ -91,7 +98,7 @@ def _scattered(ctx: NodeContext, places: Array) -> Value:
     ctx.reject("reduction", "none", *COMBINED)
     reduction = ctx.text("reduction", "none")
     size = data.type.size
-    check_shape((size,), np.dtype(np.int64).itemsize, "the map of elements")
+    _check_places(data)
     flat, new = ctx.reshape(data, (size,)), ctx.reshape(updates, (updates.type.size,))
     places = places.reshape(-1)
     if not places.size:
@@ -120,6 +127,8 @@ def tensor_scatter(ctx: NodeContext) -> Value:
     ctx.reject("mode", "linear", "circular")
     shape, new = ctx[0].type.shape, ctx[1].type.shape
     axis = axis_of(ctx.integer("axis", -2), len(shape))
+    _check_places(ctx[0])
+    _check_places(ctx[1])
     first = np.zeros(shape[0], np.int64) if ctx.optional(2) is None else ctx.known(2, "write_indices")
     at = [np.broadcast_to(part, new) for part in np.ogrid[tuple(map(slice, new))]]
     at[axis] = at[axis] + first.reshape(-1, *[1] * (len(shape) - 1))
@@ -143,11 +152,11 @@ def one_hot(ctx: NodeContext) -> Value:
     shape = list(ctx[0].type.shape)
     check_shape((*shape, depth), ctx[2].type.numpy.itemsize, "the result")
     indices = ctx.cast(ctx.reshape(ctx[0], [*shape[:axis], 1, *shape[axis:]]), "int64")
-    places = np.arange(depth).reshape([-1 if at == axis else 1 for at in range(rank)])
+    places = ctx.counted(depth, axis, rank)
     hit = ctx.binary(
         "or",
-        ctx.binary("equal", indices, ctx.constant(places, "int64")),
-        ctx.binary("equal", indices, ctx.constant(places - depth, "int64")),
+        ctx.binary("equal", indices, places),
+        ctx.binary("equal", indices, ctx.binary("sub", places, depth)),
     )
     off, on = (ctx.reshape(ctx.emit(Gather(axis=0), ctx[2], ctx.constant(n, "int64")), ()) for n in (0, 1))
     return ctx.where(hit, on, off)
@@ -157,9 +166,9 @@ def one_hot(ctx: NodeContext) -> Value:
 def trilu(ctx: NodeContext) -> Value:
     k = 0 if ctx.optional(1) is None else ctx.known_ints(1, "k")[0]
     *_, rows, cols = ctx[0].type.shape
-    across = ctx.constant(np.arange(cols)[None, :], "int64")
+    across = ctx.counted(cols, 1, 2)
     # Beyond the corners k changes nothing, and must not overflow.
-    down = ctx.constant(np.arange(rows)[:, None] + max(-rows - 1, min(cols + 1, k)), "int64")
+    down = ctx.binary("add", ctx.counted(rows, 0, 2), max(-rows - 1, min(cols + 1, k)))
     kept = ctx.binary("greater_equal" if ctx.integer("upper", 1) else "less_equal", across, down)
     if ctx[0].type.dtype == "bool":
         return ctx.binary("and", kept, ctx[0])
@@ -175,6 +184,7 @@ def reverse_sequence(ctx: NodeContext) -> Value:
     lengths = ctx.known(1, "sequence_lens")
     if lengths.shape != (shape[batch],) or (lengths < 0).any() or (lengths > shape[time]).any():
         raise Unsupported(f"sequence_lens do not fit {ctx[0].type}")
+    _check_places(ctx[0])
     places = np.arange(shape[time])[:, None]
     source = np.where(places < lengths, lengths - 1 - places, places)
     source = source if time == 0 else source.T

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import prod
 
-import numpy as np
-
 from dovetail.compiler.frontend.onnx.context import NodeContext
 from dovetail.compiler.frontend.onnx.limits import Unsupported
 from dovetail.compiler.frontend.onnx.registry import handler
@@ -48,7 +46,7 @@ def lp_pool(ctx: NodeContext) -> Value:
     counts = at.outputs(spatial, bool(ctx.integer("ceil_mode", 0)) and not at.same)
     reach = [(count - 1) * stride + span for count, stride, span in zip(counts, at.strides, at.spans, strict=True)]
     end = tuple(max(0, far - size - begin) for far, size, begin in zip(reach, spatial, at.begin, strict=True))
-    ones = ctx.constant(np.ones((channels, 1, *at.kernel)), data.type.dtype)
+    ones = ctx.filled((channels, 1, *at.kernel), 1, data.type.dtype)
     op = Conv(strides=at.strides, pads_begin=at.begin, pads_end=end, dilations=at.dilations, groups=channels)
     powers = ctx.binary("pow", ctx.unary("abs", data), p)
     return ctx.binary("pow", ctx.emit(op, powers, ones), 1 / p)

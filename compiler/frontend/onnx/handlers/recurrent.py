@@ -134,5 +134,5 @@ def _functions(ctx: NodeContext, directions: int) -> tuple[str, ...]:
 def _state(ctx: NodeContext, operand: int, number: int, shape: tuple[int, int], batch_first: bool) -> Value:
     given = ctx.optional(operand) if ctx.op == "LSTM" or operand == 5 else None
     if given is None:
-        return ctx.expand(ctx.constant(0, ctx[0].type.dtype), shape)
+        return ctx.filled(shape, 0, ctx[0].type.dtype)
     return at(ctx, given, 1 if batch_first else 0, number)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import prod
 
-import numpy as np
-
 from dovetail.compiler.frontend.onnx.context import NodeContext, axis_of
 from dovetail.compiler.frontend.onnx.registry import handler
 from dovetail.compiler.graph.graph import Value
@@ -35,8 +33,7 @@ def maximum(ctx: NodeContext, data: Value, axis: int) -> Value:
     """The node's function along one axis."""
     if ctx.op == "Hardmax":
         best = ctx.emit(ArgReduce(function="max", axis=axis, keepdims=True, last=False), data)
-        places = np.arange(data.type.shape[axis], dtype=np.int64)
-        counted = ctx.constant(places.reshape([-1 if at == axis else 1 for at in range(data.type.rank)]))
+        counted = ctx.counted(data.type.shape[axis], axis, data.type.rank)
         return ctx.cast(ctx.binary("equal", counted, best), data.type.dtype)
     if ctx.op == "Softmax":
         return softmax(ctx, data, axis)
