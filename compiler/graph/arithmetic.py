@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dovetail.compiler.ops.elementwise import Output, Scale
+from dovetail.compiler.ops.scales import Output, Scale
 
 from .types import Array
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .conv2d import conv2d, matmul
-from .elementwise import Output, Scale, add, clip, relu, rescale
+from .elementwise import add, clip, relu, rescale
 from .errors import OperatorError
 from .knobs import Conv2dKnobs
 from .operator import Operator
 from .pool2d import avg_pool2d, max_pool2d
+from .scales import Output, Scale
 from .shapes import Conv2dShape, MatmulShape, Pool2dShape
 from .sums import requantise_sums
 from .tiled import TileKnobs

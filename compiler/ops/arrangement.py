@@ -115,4 +115,3 @@ def pixels_as_rows(samples: int, channels: int, pixels: int, batch: int, depth: 
         split=(batch, each, depth, pixels, 1),
         order=(0, 2, 1, 3, 4),
     )
-

@@ -10,15 +10,15 @@ from dovetail.isa.config import Config
 
 from . import host
 from .arrangement import Change, pixels_as_rows, rows_of_samples, straight
-from .blocked import Blocked, as_conv2d, as_matmul, blocked_conv2d, grouped_matmul, with_host_padding
+from .blocked import Blocked, as_matmul, blocked_conv2d, grouped_matmul, with_host_padding
 from .choose import choose
 from .conv2d_expression import Finish, conv2d_expression
 from .conv2d_schedule import schedule_conv2d
-from .elementwise import Output, Scale
 from .errors import OperatorError
 from .knobs import Conv2dKnobs
 from .model import predict
 from .operator import Input, Operator, extents
+from .scales import Output, Scale
 from .shapes import Conv2dShape, MatmulShape
 from .transfers import Memory
 

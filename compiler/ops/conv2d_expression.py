@@ -10,9 +10,9 @@ from dovetail.compiler.tir.expr import Expr
 from dovetail.isa.config import Config
 
 from .blocked import Blocked
-from .elementwise import Output, Scale, check_residual
 from .errors import OperatorError
 from .quantise import Residual, requantise
+from .scales import Output, Scale, check
 from .windows import loaded_rows, spatial, times
 
 
@@ -74,10 +74,12 @@ class Finish:
     residual: Scale | None = None
 
     def __post_init__(self) -> None:
-        if self.residual is not None:
-            if self.output is None:
-                raise OperatorError("conv2d: a residual is added to int8 outputs, not to int32 sums; give an output")
-            check_residual("conv2d", self.residual)
+        if self.output is not None:
+            check("requantisation", self.output, added=self.residual)
+        elif self.residual is not None:
+            raise OperatorError(
+                "requantisation: a residual is added to int8 outputs, not to int32 sums; give an output"
+            )
 
 
 def conv2d_expression(shape: Blocked, config: Config, finish: Finish) -> Conv2dExpression:

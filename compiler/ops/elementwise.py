@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
 
 from dovetail.compiler import te as t
@@ -15,34 +14,12 @@ from .blocked import pointwise
 from .errors import OperatorError
 from .operator import Input, Operator
 from .quantise import INT8, Residual, requantise
+from .scales import Output, Scale, accumulated, check
 from .shapes import positive
 from .tiled import TileKnobs, choose_tiles, require_equal_blocks, schedule_tiles
 from .windows import spatial
 
-INT16 = (-(1 << 15), (1 << 15) - 1)
-INT32 = (-(1 << 31), (1 << 31) - 1)
-MAX_SHIFT = 63
-"""Of sums, by PARAM."""
-MAX_RESIDUAL_SHIFT = 31
-"""Of what is added to them, and of their fraction, by POST."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scale:
-    """An operand's part in a sum: ``(value - zero_point) * multiplier / 2**shift``, rounded, ties to even."""
-
-    zero_point: int = 0
-    multiplier: int = 1
-    shift: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Output:
-    """How a value becomes int8: ``value / 2**fraction`` rounded, plus `zero_point`, within `bounds`."""
-
-    fraction: int = 0
-    zero_point: int = 0
-    bounds: tuple[int, int] = INT8
+__all__ = ["Output", "Scale", "add", "clip", "relu", "rescale", "rescaled"]
 
 
 def add(
@@ -70,16 +47,15 @@ def add(
         A scale is none that a store takes, or the shape is none.
     """
     scales = (one or Scale(), other or Scale())
-    first = 0 if residual_misfit(scales[1]) is None else 1
-    check_scale("add", scales[first])
-    check_residual("add", scales[1 - first])
+    first = accumulated(*scales)
+    check("add", output or Output(), scales[first], scales[1 - first])
 
     def finished(acc: Expr, others: Sequence[Expr]) -> Expr:
         second = scales[1 - first]
         residual = Residual(others[0], second.zero_point, second.multiplier, second.shift)
         return rescaled(acc, scales[first], output or Output(), residual)
 
-    return _elementwise("add", shape, 2, first, finished, output or Output(), config, axis, knobs)
+    return _elementwise("add", shape, 2, first, finished, config, axis, knobs)
 
 
 def clip(shape: Sequence[int], config: Config, low: int, high: int, *, knobs: TileKnobs | None = None) -> Operator:
@@ -121,16 +97,16 @@ def rescale(
     OperatorError:
         A scale is none that a store takes, or the shape is none.
     """
-    check_scale("rescale", scale or Scale())
+    check("rescale", output or Output(), scale or Scale())
 
     def finished(acc: Expr, others: Sequence[Expr]) -> Expr:
         return rescaled(acc, scale or Scale(), output or Output())
 
-    return _elementwise("rescale", shape, 1, 0, finished, output or Output(), config, axis, knobs)
+    return _elementwise("rescale", shape, 1, 0, finished, config, axis, knobs)
 
 
 def rescaled(acc: Expr, scale: Scale, output: Output, residual: Residual | None = None) -> Expr:
-    """int8 of an int32 value by `scale`, plus the residual, as `output` says; terms that change nothing are left out."""
+    """int8 of an int32 value by `scale`, plus the residual, as `output` says, without terms that change nothing."""
     scaled = (scale.multiplier, scale.shift) != (1, 0)
     return requantise(
         acc,
@@ -142,66 +118,6 @@ def rescaled(acc: Expr, scale: Scale, output: Output, residual: Residual | None 
         zero_point=output.zero_point,
         bounds=output.bounds,
     )
-
-
-def scale_misfit(scale: Scale) -> str | None:
-    """Why a store cannot scale sums so; None if it can."""
-    return (
-        _nothing(scale)
-        or _outside("multiplier", scale.multiplier, *INT32)
-        or _outside("shift", scale.shift, 0, MAX_SHIFT)
-        or _outside("bias", -scale.zero_point, *INT32)
-    )
-
-
-def residual_misfit(scale: Scale) -> str | None:
-    """Why a store cannot scale so what it adds; None if it can."""
-    return (
-        _nothing(scale)
-        or _outside("multiplier of what is added", scale.multiplier, *INT16)
-        or _outside("shift of what is added", scale.shift, 0, MAX_RESIDUAL_SHIFT)
-        or _outside("zero point of what is added", scale.zero_point, *INT8)
-    )
-
-
-def output_misfit(output: Output) -> str | None:
-    """Why a store cannot finish outputs so; None if it can."""
-    low, high = output.bounds
-    if not INT8[0] <= low <= high <= INT8[1]:
-        return f"bounds {low} and {high}, which are to be int8 and in order"
-    if low == high:
-        return f"an output that is always {low}"
-    return _outside("fraction", output.fraction, 0, MAX_RESIDUAL_SHIFT) or _outside(
-        "zero point", output.zero_point, *INT8
-    )
-
-
-def check_scale(name: str, scale: Scale) -> None:
-    """Raises `OperatorError` unless a store can scale sums so."""
-    _check(name, scale_misfit(scale))
-
-
-def check_residual(name: str, scale: Scale) -> None:
-    """Raises `OperatorError` unless a store can scale so what it adds."""
-    _check(name, residual_misfit(scale))
-
-
-def check_output(name: str, output: Output) -> None:
-    """Raises `OperatorError` unless a store can finish outputs so."""
-    _check(name, output_misfit(output))
-
-
-def _nothing(scale: Scale) -> str | None:
-    return None if scale.multiplier else "a multiplier of 0, which leaves nothing of an operand"
-
-
-def _outside(what: str, value: int, low: int, high: int) -> str | None:
-    return None if low <= value <= high else f"{what} {value}, which a store takes from {low} to {high}"
-
-
-def _check(name: str, misfit: str | None) -> None:
-    if misfit is not None:
-        raise OperatorError(f"{name}: {misfit}; use a smaller multiplier with a smaller shift, or the CPU")
 
 
 def entries_of(name: str, shape: Sequence[int], axis: int, config: Config) -> Arrangement:
@@ -227,14 +143,12 @@ def _elementwise(
     operands: int,
     first: int,
     finished: Callable[[Expr, Sequence[Expr]], Expr],
-    output: Output,
     config: Config,
     axis: int,
     knobs: TileKnobs | None,
 ) -> Operator:
     """`operands` int8 tensors of `shape`, one of them in the accumulators, to `finished` of their elements."""
     require_equal_blocks(name, config)
-    check_output(name, output)
     arrangement = entries_of(name, shape, axis, config)
     entries = prod(arrangement.filled) // (config.batch * config.block_out)
     blocked = pointwise(config.batch, config.block_out, entries, config)

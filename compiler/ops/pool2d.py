@@ -11,10 +11,11 @@ from dovetail.isa.config import Config
 
 from .arrangement import straight
 from .blocked import MAX_PADDING, blocked_pool2d
-from .elementwise import Output, Scale, check_output, check_scale, rescaled
+from .elementwise import rescaled
 from .errors import OperatorError
 from .operator import Input, Operator, extents
 from .quantise import INT8
+from .scales import Output, Scale, check
 from .shapes import Pool2dShape
 from .tiled import TileKnobs, choose_tiles, require_equal_blocks, schedule_tiles
 from .windows import loaded_rows, spatial, times
@@ -65,8 +66,7 @@ def avg_pool2d(
     acc = window.over(lambda seen: t.sum(seen, axis=[window.row, window.col]))
     multiplier, shift = reciprocal(shape.kh * shape.kw)
     chosen, finish = scale or Scale(multiplier=multiplier, shift=shift), output or Output()
-    check_scale("avg_pool2d", chosen)
-    check_output("avg_pool2d", finish)
+    check("avg_pool2d", finish, chosen)
     out = spatial(acc.shape, lambda *at: rescaled(acc[at], chosen, finish), "out")
     return window.operator(acc, out, config, knobs)
 

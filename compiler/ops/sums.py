@@ -12,9 +12,9 @@ from dovetail.isa.config import Config
 
 from .arrangement import rows_of_samples, straight
 from .blocked import pointwise
-from .elementwise import Output, check_output
 from .operator import Input, Operator
 from .quantise import requantise
+from .scales import Output, check
 from .shapes import blocks, positive
 from .tiled import TileKnobs, choose_tiles, schedule_tiles
 from .windows import spatial
@@ -34,7 +34,7 @@ def requantise_sums(
     """
     positive("requantise", **{f"axis {number}": size for number, size in enumerate(shape)})
     finish = output or Output()
-    check_output("requantise", finish)
+    check("requantise", finish)
     before, channels, after = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
     depth = blocks(channels, config.block_out) * config.block_out
     last = axis == len(shape) - 1

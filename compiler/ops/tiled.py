@@ -15,7 +15,7 @@ from .space import parts
 
 COPIES = 2
 TILES = 4
-"""Tiles of whole blocks of channels are at least so many, where there are blocks enough: one is loaded beside another."""
+"""Tiles of whole blocks are at least so many, where there are blocks enough, so that one is loaded beside another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +77,7 @@ def choose_tiles(shape: Blocked, config: Config) -> TileKnobs:
     )
 
 
-def schedule_tiles(
-    out: t.Tensor, acc: t.Tensor, inp: t.Tensor | None, knobs: TileKnobs, config: Config
-) -> t.Schedule:
+def schedule_tiles(out: t.Tensor, acc: t.Tensor, inp: t.Tensor | None, knobs: TileKnobs, config: Config) -> t.Schedule:
     """Tile `out` [n, c, y, x]; for each tile load `inp` and compute `acc`, with reductions outside of its outputs.
 
     Parameters

@@ -22,8 +22,9 @@ Floats = NDArray[np.float32]
 
 SMOOTH = np.array([1.0, 2.0, 1.0])
 FEATURES = 16
-ROUGHNESS = 0.5
-"""How much white noise is in the kernels, next to the smooth part."""
+"""Kinds of channels in a tensor; those of one kind are nearly alike."""
+ROUGHNESS = 0.3
+"""How much white noise is in the kernels, next to the part that is smooth and common to channels of a kind."""
 
 
 class Layers:
@@ -179,6 +180,8 @@ class Layers:
         )
 
     def _kernels(self, shape: tuple[int, ...]) -> Floats:
+        """Kernels of low frequencies and few kinds, as training makes them: with white noise instead, an error of
+        rounding would grow from layer to layer."""
         if self._random is None:
             return np.zeros(shape, FLOAT)
         outer, inner, *_, size = shape
@@ -190,10 +193,7 @@ class Layers:
 
 
 def _smooth(size: int) -> Floats:
-    """A square low-pass filter whose elements have a root mean square of 1.
-
-    Trained kernels let low frequencies pass; through white noise, rounding errors would grow from layer to layer.
-    """
+    """A square low-pass filter whose elements have a root mean square of 1."""
     line = np.ones(1)
     while line.size < size:
         line = np.convolve(line, SMOOTH)
@@ -202,5 +202,6 @@ def _smooth(size: int) -> Floats:
     return smooth
 
 
-def _kinds(channels, kinds):
+def _kinds(channels: int, kinds: int) -> NDArray[np.int64]:
+    """Which kind each channel is of: neighbours are of one."""
     return np.arange(channels) * kinds // channels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import onnx
 
 KIND = "networks"
-SAMPLES = 8
+SAMPLES = 16
 
 
 def quantised(
@@ -51,16 +52,23 @@ def quantised(
     require("onnx", "onnxruntime")
     import onnx
 
-    from dovetail.compiler.frontend.quantise import quantise
+    from dovetail.compiler.frontend.quantising import quantise
 
     key = _key(name, str(seed), str(samples), str(per_channel), str(symmetric))
     kept = read_object(KIND, key)
     if kept is not None:
-        return onnx.load_model_from_string(kept)
+        model = onnx.ModelProto()
+        model.ParseFromString(kept)
+        return model
     progress(f"{name}: making the network", 0, 0)
     model = make(seed)
-    progress(f"{name}: quantising with {samples} inputs", 0, 0)
-    result = quantise(model, calibration(name, seed, samples), per_channel=per_channel, symmetric=symmetric)
+    result: onnx.ModelProto = quantise(
+        model,
+        calibration(name, seed, samples),
+        per_channel=per_channel,
+        symmetric=symmetric,
+        progress=partial(progress, f"{name}: quantising"),
+    )
     write_object(KIND, key, result.SerializeToString())
     return result
 
@@ -79,4 +87,4 @@ def _key(*arguments: str) -> str:
 def _sources() -> Iterator[Path]:
     here = Path(__file__).parent
     yield from sorted(here.glob("*.py"))
-    yield here.parent / "compiler" / "frontend" / "quantise.py"
+    yield here.parent / "compiler" / "frontend" / "quantising.py"

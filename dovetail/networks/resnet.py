@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 WIDTHS = (64, 128, 256, 512)
 CLASSES = 1000
-SHORTCUT_GAIN = 0.5
-BRANCH_GAIN = 0.5
-"""Of the last normalisation in a block: it must not drown what passes by."""
+BRANCH_GAIN, SHORTCUT_GAIN = 0.5, 0.25
+"""Of the normalisations before an addition: a sum has a larger range than what passes by the block."""
 
 
 def resnet18(seed: int | None = 0, *, batch: int = 1, size: int = 224) -> onnx.ModelProto:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-STATISTICS_SAMPLES = 32
+STATISTICS_SAMPLES = 16
 RECTANGLES = 12
-FADE = 1.2
+FADE = 1.0
 """Amplitudes of natural images fall with about this power of the frequency."""
 
 
@@ -25,7 +25,7 @@ def images(seed: int, size: int, samples: int = STATISTICS_SAMPLES) -> Floats:
         image[:] = np.einsum("ij,jyx->iyx", mixing, clouds / clouds.std())
         for _ in range(RECTANGLES):
             (top, bottom), (left, right) = np.sort(random.integers(0, size + 1, (2, 2)))
-            image[:, top:bottom, left:right] += random.normal(0, 0.7, (3, 1, 1))
+            image[:, top:bottom, left:right] += random.normal(0, 0.4, (3, 1, 1))
     image_axes = (1, 2, 3)
     result -= result.mean(image_axes, keepdims=True)
     result /= result.std(image_axes, keepdims=True)

@@ -167,7 +167,9 @@ def compile_program(
         built = Program(config, (*instructions, Finish()), segments, _end(given, placed, memory))
     except ProgramError as error:
         raise CodegenError(f"{program.name}: {error}") from None
-    return VdlaModule(program.name, built, _arguments(program, names, placed, places), packed, frozenset(addresses or ()))
+    return VdlaModule(
+        program.name, built, _arguments(program, names, placed, places), packed, frozenset(addresses or ())
+    )
 
 
 class _Constants:

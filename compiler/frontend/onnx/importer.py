@@ -369,7 +369,7 @@ class Importer:
         return seen
 
     def _stand_in(self, name: str) -> Known:
-        """In the place of an output that is unsupported, of the type that ONNX infers, so that what reads it is checked."""
+        """In the place of an unsupported output, of the type that ONNX infers, so that what reads it is checked."""
         if self._inferred is None:
             self._inferred = inferred_types(self.source.proto, {value.name: value.type for value in self.inputs})
         if name not in self._inferred:

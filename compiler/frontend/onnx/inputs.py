@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto, helper, shape_inference
 
 from dovetail.compiler.errors import CompileError
@@ -40,18 +41,21 @@ def input_types(
             _bind(value, shapes[value.name], symbols, label)
     found: dict[str, TensorType | Unsupported] = {}
     for value in inputs:
-        what = f"{label}: input {value.name!r}"
         try:
-            dtype = _dtype(value.type, what)
+            found[value.name] = _type(value, shapes.get(value.name), symbols)
         except Unsupported as error:
             found[value.name] = error
-            continue
-        shape = _shape(value, shapes.get(value.name), symbols, label)
-        check_shape(shape, 1, what)
-        kind = TensorType(shape, dtype)
-        check_shape(shape, kind.numpy.itemsize, what)
-        found[value.name] = kind
+        except FrontendError as error:
+            raise FrontendError(f"{label}: {error}") from None
     return found
+
+
+def _type(value: ValueInfoProto, given: Sequence[int] | None, symbols: Mapping[str, int]) -> TensorType:
+    what = f"input {value.name!r}"
+    dtype = _dtype(value.type, what)
+    shape = _shape(value, given, symbols)
+    check_shape(shape, np.dtype(dtype).itemsize, what)
+    return TensorType(shape, dtype)
 
 
 def _dtype(kind: TypeProto, what: str) -> str:
@@ -81,15 +85,13 @@ def _bind(value: ValueInfoProto, shape: Sequence[int], symbols: dict[str, int], 
             )
 
 
-def _shape(
-    value: ValueInfoProto, given: Sequence[int] | None, symbols: Mapping[str, int], label: str
-) -> tuple[int, ...]:
+def _shape(value: ValueInfoProto, given: Sequence[int] | None, symbols: Mapping[str, int]) -> tuple[int, ...]:
     if given is not None:
         return tuple(int(size) for size in given)
     tensor = value.type.tensor_type
     way_out = f"fix it with shapes={{{value.name!r}: [...]}}"
     if not tensor.HasField("shape"):
-        raise FrontendError(f"{label}: input {value.name!r} has no shape; {way_out}")
+        raise FrontendError(f"input {value.name!r} has no shape; {way_out}")
     sizes: list[int] = []
     for dim in tensor.shape.dim:
         if dim.HasField("dim_value"):
@@ -104,7 +106,7 @@ def _shape(
     for place in unknown:
         name = tensor.shape.dim[place].dim_param
         called = f" ({name!r})" if name else ""
-        raise FrontendError(f"{label}: dimension {place}{called} of input {value.name!r} is not fixed; {way_out}")
+        raise FrontendError(f"dimension {place}{called} of input {value.name!r} is not fixed; {way_out}")
     return tuple(sizes)
 
 

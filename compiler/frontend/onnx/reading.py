@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, checker, helper
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, checker, helper
 
 from dovetail.compiler.frontend.errors import FrontendError
 
@@ -93,7 +93,7 @@ def check_model(source: Source) -> None:
 
 
 def skeleton(proto: ModelProto) -> ModelProto:
-    """The model with its weights as inputs."""
+    """The model with its weights as inputs, and with types for outputs that have none."""
     graph = proto.graph
     declared = {value.name for value in graph.input}
     weights = [
@@ -114,6 +114,11 @@ def skeleton(proto: ModelProto) -> ModelProto:
             sparse_initializer=graph.sparse_initializer,
         ),
     )
+    for value in bare.graph.output:
+        if not value.HasField("type"):
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+        if value.type.WhichOneof("value") == "tensor_type":
+            value.type.tensor_type.shape.SetInParent()
     return bare
 
 

@@ -12,12 +12,9 @@ from dovetail.compiler.te.tensor import ComputeOp
 
 from .expressions import inputs_of
 from .flatten import flattened
-from .implementation import Implementation
+from .implementation import KEPT, Implementation
 from .inline import inlined
 from .schedule import scheduled
-
-KEPT = 256
-"""Schedules that are remembered, for nodes that are alike."""
 
 
 @lru_cache(maxsize=KEPT)

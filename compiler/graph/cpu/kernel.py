@@ -20,7 +20,9 @@ from dovetail.compiler.pipeline import cpu_stages, run_all
 from dovetail.compiler.te import Tensor
 
 from .empty import without_empty
-from .general import KEPT, general
+from .general import general
+from .implementation import KEPT
+from .tables import table
 from .tuned import tuned
 
 _PREFIX = "dovetail"
@@ -79,36 +81,26 @@ def compile_node(node: Node, constants: Mapping[Value, Array], target: CpuTarget
     """
     if not node.output.type.size:
         raise GraphError(f"{node.output} is {node.output.type}, which has no elements; leave {node.op.name} out")
-    node, constants = without_empty(node, constants)
-    known = {place: constants[value] for place, value in enumerate(node.inputs) if value in constants}
-    chosen = tuned(node, known)
+    node, contents = without_empty(node, constants)
+    known = {place: contents[value] for place, value in enumerate(node.inputs) if value in contents}
+    chosen = tuned(node, known) or table(node, known)
     if chosen is None:
         chosen = general(node.op, tuple(value.type for value in node.inputs))
-    runtime = [(place, tensor) for place, tensor in zip(chosen.operands, chosen.operator.args, strict=False)]
-    arguments = [tensor for place, tensor in runtime if place not in known]
-    arguments += [tensor for place, tensor in runtime if place in known]
-    arguments += chosen.operator.args[len(runtime) :]
-    module = _module(chosen.operator, tuple(arguments), target, threads)
-    arrays = [(node.inputs[place].name, known[place]) for place in chosen.operands if place in known]
-    arrays += _packed(node, chosen.operator, chosen.packed, known)
+    taken = chosen.operator.args[: len(chosen.operands)]
+    packed = chosen.operator.args[len(taken) : -1]
+    order = sorted(range(len(taken)), key=lambda number: chosen.operands[number] in known)
+    arguments = (*(taken[number] for number in order), *packed, chosen.operator.args[-1])
+    module = _module(chosen.operator, arguments, target, threads)
+    places = [chosen.operands[number] for number in order]
+    fixed = [(node.inputs[place].name, known[place]) for place in places if place in known]
+    fixed += [(f"{node.name}.{tensor.name}", array) for tensor, array in zip(packed, chosen.packed, strict=True)]
     return CpuKernel(
         name=module.name,
         module=module,
-        inputs=tuple(node.inputs[place] for place in chosen.operands if place not in known),
-        constants=tuple((label, np.ascontiguousarray(array)) for label, array in arrays),
+        inputs=tuple(node.inputs[place] for place in places if place not in known),
+        constants=tuple((label, np.ascontiguousarray(array)) for label, array in fixed),
         output=node.output,
     )
-
-
-def _packed(
-    node: Node, operator: CpuOperator, places: tuple[int, ...], known: Mapping[int, Array]
-) -> list[tuple[str, Array]]:
-    if not places:
-        return []
-    arrays = operator.pack(*(known[place] for place in places))
-    tensors = operator.args[-1 - len(arrays) : -1]
-    source = node.inputs[places[0]].name
-    return [(f"{source}.{tensor.name}", array) for tensor, array in zip(tensors, arrays, strict=True)]
 
 
 @lru_cache(maxsize=KEPT)

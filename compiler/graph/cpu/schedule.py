@@ -1,5 +1,5 @@
-"""Loops for any expression: outer ones are shared by threads, and of inner ones LLVM makes vectors; sums, which it would
-keep in memory, are tiled."""
+"""Loops for any expression: threads share outer ones, LLVM makes vectors of inner ones, and sums are tiled, which it
+would keep in memory."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
 
@@ -15,22 +14,19 @@ from dovetail.compiler.graph.ops.pooling import Pool
 from dovetail.compiler.graph.ops.quantised import QConv2d, QMatmul, QMaxPool2d
 from dovetail.compiler.graph.types import Array, TensorType
 from dovetail.compiler.ops import cpu
-from dovetail.compiler.ops.cpu import CpuOperator
 from dovetail.compiler.ops.cpu.requantise import Result, form_of
-from dovetail.compiler.ops.elementwise import Output, Scale
 from dovetail.compiler.ops.errors import OperatorError
+from dovetail.compiler.ops.scales import Output, Scale
 from dovetail.compiler.ops.shapes import Conv2dShape, MatmulShape, Pads, Pool2dShape
 
-from .implementation import Implementation
-
-KEPT = 256
-"""Operators that are remembered, so that equal nodes share one."""
+from .implementation import KEPT, Implementation
 
 WEIGHTS = (1, 2, 3, 4)
 """Places of constant operands of quantised operators."""
 
 conv2d_float32 = lru_cache(maxsize=KEPT)(cpu.conv2d_float32)
 conv2d_int8 = lru_cache(maxsize=KEPT)(cpu.conv2d_int8)
+matmul_float32 = lru_cache(maxsize=KEPT)(cpu.matmul_float32)
 matmul_int8 = lru_cache(maxsize=KEPT)(cpu.matmul_int8)
 max_pool2d = lru_cache(maxsize=KEPT)(cpu.max_pool2d)
 avg_pool2d = lru_cache(maxsize=KEPT)(cpu.avg_pool2d)
@@ -84,8 +80,8 @@ def _finished(graph: Graph, types: tuple[TensorType, ...], known: Mapping[int, A
 def _conv(
     op: Conv, types: tuple[TensorType, ...], known: Mapping[int, Array], relu: bool = False
 ) -> Implementation | None:
-    packed = tuple(range(1, len(types)))
-    if types[0].rank != 4 or types[0].dtype != "float32" or not _all(packed, known):
+    constants = _known(known, range(1, len(types)))
+    if types[0].rank != 4 or types[0].dtype != "float32" or constants is None:
         return None
     (n, ic, h, w), (oc, _, kh, kw) = types[0].shape, types[1].shape
     shape = Conv2dShape(
@@ -101,44 +97,41 @@ def _conv(
         dilation=(op.dilations[0], op.dilations[1]),
         groups=op.groups,
     )
-    return Implementation(conv2d_float32(shape, bias=len(packed) == 2, relu=relu), (0,), packed)
+    operator = conv2d_float32(shape, bias=len(constants) == 2, relu=relu)
+    return Implementation(operator, (0,), operator.pack(*constants))
 
 
 def _matmul(types: tuple[TensorType, ...], known: Mapping[int, Array], relu: bool = False) -> Implementation | None:
     data, weight, *bias = types
-    packed = tuple(range(1, len(types)))
-    if data.dtype != "float32" or weight.rank != 2 or not _all(packed, known):
+    constants = _known(known, range(1, len(types)))
+    if data.dtype != "float32" or weight.rank != 2 or constants is None:
         return None
     k, n = weight.shape
     if any(kind.shape != (n,) for kind in bias):
         return None
     shape = MatmulShape(m=data.size // k, n=n, k=k)
-    return Implementation(_times_constant(shape, bool(bias), relu), (0,), packed)
-
-
-@lru_cache(maxsize=KEPT)
-def _times_constant(shape: MatmulShape, bias: bool, relu: bool) -> CpuOperator:
-    operator = cpu.matmul_float32(shape, bias=bias, relu=relu)
-    return replace(operator, packing=lambda weight, *others: operator.packing(weight.T, *others))
+    operator = matmul_float32(shape, bias=bool(bias), relu=relu)
+    factors, *others = constants
+    return Implementation(operator, (0,), operator.pack(factors.T, *others))
 
 
 def _qconv2d(op: QConv2d, types: tuple[TensorType, ...], known: Mapping[int, Array]) -> Implementation | None:
-    packed = WEIGHTS[: len(types) - 1]
-    if not _all(packed, known):
+    constants = _known(known, WEIGHTS[: len(types) - 1])
+    if constants is None:
         return None
-    result = _result(op.output, op.residual, [known[place] for place in packed])
+    result = _result(op.output, op.residual, constants)
     operator = conv2d_int8(op.shape(types[0], types[1]), result, padding=op.zero_point)
-    return Implementation(operator, _runtime(op.residual), packed)
+    return Implementation(operator, _runtime(op.residual), operator.pack(*constants))
 
 
 def _qmatmul(op: QMatmul, types: tuple[TensorType, ...], known: Mapping[int, Array]) -> Implementation | None:
-    packed = WEIGHTS[: len(types) - 1]
-    if types[1].rank != 2 or not _all(packed, known):
+    constants = _known(known, WEIGHTS[: len(types) - 1])
+    if types[1].rank != 2 or constants is None:
         return None
     n, k = types[1].shape
-    result = _result(op.output, op.residual, [known[place] for place in packed])
+    result = _result(op.output, op.residual, constants)
     operator = matmul_int8(MatmulShape(m=prod(types[0].shape[:-1]), n=n, k=k), result)
-    return Implementation(operator, _runtime(op.residual), packed)
+    return Implementation(operator, _runtime(op.residual), operator.pack(*constants))
 
 
 def _runtime(residual: Scale | None) -> tuple[int, ...]:
@@ -185,5 +178,6 @@ def _pads(begin: tuple[int, ...], end: tuple[int, ...]) -> Pads:
     return begin[0], begin[1], end[0], end[1]
 
 
-def _all(places: tuple[int, ...], known: Mapping[int, Array]) -> bool:
-    return all(place in known for place in places)
+def _known(known: Mapping[int, Array], places: Sequence[int]) -> list[Array] | None:
+    """The constants at `places`; None if one is not known."""
+    return [known[place] for place in places] if all(place in known for place in places) else None

@@ -10,8 +10,8 @@ import numpy as np
 from dovetail.compiler.graph.graph import Value
 from dovetail.compiler.graph.ops.quantised import Dequantize, Quantize
 from dovetail.compiler.graph.types import Array
-from dovetail.compiler.ops.elementwise import Output, Scale
 from dovetail.compiler.ops.quantise import INT8
+from dovetail.compiler.ops.scales import Output, Scale
 
 from .rewriting import Rewriter
 
@@ -25,10 +25,9 @@ class Affine:
 
     def quantised(self, number: float) -> int:
         """The int8 of a number, in float32 as ONNX divides."""
-        if np.isinf(number):
-            return INT8[number > 0]
-        steps = int(np.rint(np.float32(number) / np.float32(float(self.scale)))) + self.zero_point
-        return min(max(steps, INT8[0]), INT8[1])
+        with np.errstate(all="ignore"):
+            steps = np.rint(np.float32(number) / np.float32(float(self.scale)))
+        return int(np.clip(np.nan_to_num(steps) + self.zero_point, *INT8))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from dovetail.compiler.graph.arithmetic import WIDEST
-from dovetail.compiler.ops.elementwise import INT16, INT32, MAX_RESIDUAL_SHIFT
+from dovetail.compiler.ops.scales import INT16, INT32, MAX_ADDED_SHIFT
 
 MULTIPLIER_BITS = INT32[1].bit_length()
 RESIDUAL_BITS = INT16[1].bit_length()
@@ -45,8 +45,8 @@ def residual_point(ratio: Fraction) -> tuple[int, int, int] | None:
     at int32; with it the accumulator's part keeps most bits too. None if `ratio` is too large.
     """
     reach = int(STEPS * (1 + ratio)) + 1
-    for fraction in range(min(MAX_RESIDUAL_SHIFT, MULTIPLIER_BITS - reach.bit_length()), -1, -1):
-        point = fixed_point(ratio * 2**fraction, RESIDUAL_BITS, MAX_RESIDUAL_SHIFT)
+    for fraction in range(min(MAX_ADDED_SHIFT, MULTIPLIER_BITS - reach.bit_length()), -1, -1):
+        point = fixed_point(ratio * 2**fraction, RESIDUAL_BITS, MAX_ADDED_SHIFT)
         if point is not None:
             return fraction, *point
     return None

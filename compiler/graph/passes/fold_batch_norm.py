@@ -39,7 +39,8 @@ def _step(rewriter: Rewriter, node: Node) -> tuple[Value, Array | None, Array | 
             case "mul":
                 return one, right, None
             case "div":
-                return one, 1 / right.astype(np.float64), None
+                with np.errstate(divide="ignore"):
+                    return one, 1 / right.astype(np.float64), None
             case "add" | "sub":
                 return one, None, right if function == "add" else -right
     elif left is not None:
@@ -58,7 +59,7 @@ def _folded(rewriter: Rewriter, node: Node, value: Value, factor: Array | None, 
     shape, origin = node.output.type.shape, source.origin + node.origin
     axis = 1 if isinstance(source.op, Conv) else len(shape) - 1
     steps = [part for part in (factor, offset) if part is not None]
-    if axis < 0 or not all(is_per_channel(part.shape, shape, axis) for part in steps):
+    if axis < 0 or not all(is_per_channel(part.shape, shape, axis) and np.isfinite(part).all() for part in steps):
         return False
     factors = _channels(factor, shape[axis], 1.0)
     match source.op:

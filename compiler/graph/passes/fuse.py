@@ -10,7 +10,7 @@ from dovetail.compiler.graph.graph import Graph, Node, Value
 from dovetail.compiler.graph.op import Op
 from dovetail.compiler.graph.ops.movement import Reshape, Transpose
 from dovetail.compiler.graph.ops.quantised import QAdd, QAvgPool2d, QConv2d, QMatmul, QRescale
-from dovetail.compiler.ops.elementwise import Output
+from dovetail.compiler.ops.scales import Output
 
 from .rewriting import Rewriter
 

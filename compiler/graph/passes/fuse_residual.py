@@ -9,8 +9,8 @@ import numpy as np
 
 from dovetail.compiler.graph.graph import Graph, Node, Value
 from dovetail.compiler.graph.ops.quantised import QAdd, QConv2d, QMatmul
-from dovetail.compiler.ops.elementwise import Output, Scale
 from dovetail.compiler.ops.quantise import INT8
+from dovetail.compiler.ops.scales import Output, Scale
 
 from .affine import scaling
 from .fixed_point import fixed_point, residual_point

@@ -190,11 +190,10 @@ def _emit(rewriter: Rewriter, found: Linear, residual: Quantised | None, goal: G
     if result is None or result.size != goal.output.type.size:
         return False
     if flat:
-        operands = [rewriter.emit(op, operands, f"{name}_2d", origin)]
-        op_out: Reshape | QConv2d | QMatmul = Reshape(shape=goal.output.type.shape)
+        rows_of_one = rewriter.emit(op, operands, f"{name}_2d", origin)
+        rewriter.emit(Reshape(shape=goal.output.type.shape), [rows_of_one], goal.output, origin)
     else:
-        op_out = op
-    rewriter.emit(op_out, operands, goal.output, origin)
+        rewriter.emit(op, operands, goal.output, origin)
     return True
 
 

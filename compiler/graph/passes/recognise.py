@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import inf, isnan
+
+import numpy as np
 
 from dovetail.compiler.graph.graph import Graph, Node, Value
 from dovetail.compiler.graph.ops.elementwise import Binary, Clip, Unary
 from dovetail.compiler.graph.ops.movement import Concat
 from dovetail.compiler.graph.ops.pooling import Pool
 from dovetail.compiler.graph.ops.quantised import QAdd, QRescale, Quantize
-from dovetail.compiler.ops.elementwise import Output
 from dovetail.compiler.ops.quantise import INT8
+from dovetail.compiler.ops.scales import Output
 
 from .affine import Goal, Quantised, affine, dequantised, scaling
 from .fixed_point import fixed_point, residual_point
@@ -51,7 +54,7 @@ def _pooled(rewriter: Rewriter, node: Node, op: Pool) -> bool:
 
 def _recognised(rewriter: Rewriter, node: Node, op: Quantize) -> bool:
     parameters = affine(rewriter, op, node.inputs)
-    if parameters is None:
+    if parameters is None or not node.output.type.size:
         return False
     value, goal = _bounded(rewriter, node.inputs[0], Goal(node.output, parameters))
     goal = replace(goal, origin=goal.origin or node.origin)
@@ -64,40 +67,48 @@ def _recognised(rewriter: Rewriter, node: Node, op: Quantize) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class _Step:
+    """What a node does to numbers: multiplies them, then keeps them within bounds."""
+
+    value: Value
+    low: float = -inf
+    high: float = inf
+    factor: Fraction = Fraction(1)
+
+
 def _bounded(rewriter: Rewriter, value: Value, goal: Goal) -> tuple[Value, Goal]:
     """What is bounded and multiplied before it is quantised, and the goal with this in it."""
     while True:
+        goal = replace(goal, private=goal.private and rewriter.private(value))
         node = rewriter.producers.get(rewriter.current(value))
-        if node is None:
-            return value, replace(goal, private=goal.private and rewriter.private(value))
-        of = node.inputs[0]
-        low, high, factor = float("-inf"), float("inf"), Fraction(1)
-        match node.op:
-            case Unary(function="relu"):
-                low = 0.0
-            case Clip(minimum=minimum, maximum=maximum):
-                low = low if minimum is None else float(minimum)
-                high = high if maximum is None else float(maximum)
-            case Binary(function="maximum" | "minimum" | "mul" | "div" as function):
-                of, number = _with_number(rewriter, node, either=function != "div")
-                if number is None or (function in ("mul", "div") and number <= 0):
-                    return value, replace(goal, private=goal.private and rewriter.private(value))
-                low = number if function == "maximum" else low
-                high = number if function == "minimum" else high
-                if function in ("mul", "div"):
-                    factor = Fraction(number) if function == "mul" else 1 / Fraction(number)
-            case _:
-                return value, replace(goal, private=goal.private and rewriter.private(value))
-        least, most = goal.bounds
-        inner = (min(max(goal.affine.quantised(bound), least), most) for bound in (low, high))
-        goal = replace(
-            goal,
-            affine=replace(goal.affine, scale=goal.affine.scale / factor),
-            bounds=(next(inner), next(inner)),
-            private=goal.private and rewriter.private(value),
-            origin=node.origin + goal.origin,
+        step = None if node is None else _step(rewriter, node)
+        if node is None or step is None:
+            return value, goal
+        low, high = (
+            min(max(goal.affine.quantised(bound), goal.bounds[0]), goal.bounds[1]) for bound in (step.low, step.high)
         )
-        value = of
+        scaled = replace(goal.affine, scale=goal.affine.scale / step.factor)
+        goal = replace(goal, affine=scaled, bounds=(low, high), origin=node.origin + goal.origin)
+        value = step.value
+
+
+def _step(rewriter: Rewriter, node: Node) -> _Step | None:
+    match node.op:
+        case Unary(function="relu"):
+            return _Step(node.inputs[0], low=0.0)
+        case Clip(minimum=minimum, maximum=maximum):
+            low, high = -inf if minimum is None else float(minimum), inf if maximum is None else float(maximum)
+            return None if isnan(low) or isnan(high) else _Step(node.inputs[0], low, high)
+        case Binary(function=function):
+            value, number = _with_number(rewriter, node, either=function != "div")
+            if function == "maximum" and number is not None:
+                return _Step(value, low=number)
+            if function == "minimum" and number is not None:
+                return _Step(value, high=number)
+            if function in ("mul", "div") and number is not None and 0 < number < inf:
+                return _Step(value, factor=Fraction(number) if function == "mul" else 1 / Fraction(number))
+    return None
 
 
 def _with_number(rewriter: Rewriter, node: Node, *, either: bool) -> tuple[Value, float | None]:
@@ -105,7 +116,7 @@ def _with_number(rewriter: Rewriter, node: Node, *, either: bool) -> tuple[Value
     one, other = node.inputs
     for value, constant in ((one, other), (other, one))[: 1 + either]:
         array = rewriter.contents(constant)
-        if array is not None and array.size == 1 and value.type == node.output.type:
+        if array is not None and array.size == 1 and value.type == node.output.type and not np.isnan(array).any():
             return value, float(array.reshape(-1)[0])
     return one, None
 

@@ -8,7 +8,7 @@ from dovetail.compiler.graph.graph import Graph, Node
 from dovetail.compiler.graph.ops.elementwise import Cast
 from dovetail.compiler.graph.ops.movement import Concat, Expand, Pad, Reshape, Slice, Tile, Transpose
 from dovetail.compiler.graph.ops.quantised import QRescale
-from dovetail.compiler.ops.elementwise import Output, Scale
+from dovetail.compiler.ops.scales import Output, Scale
 
 from .rewriting import Rewriter
 

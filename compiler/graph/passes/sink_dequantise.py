@@ -11,8 +11,8 @@ from dovetail.compiler.graph.ops.elementwise import Unary
 from dovetail.compiler.graph.ops.movement import Concat, Expand, Gather, Pad, Reshape, Slice, Tile, Transpose
 from dovetail.compiler.graph.ops.pooling import Pool
 from dovetail.compiler.graph.ops.quantised import Dequantize, QRescale
-from dovetail.compiler.ops.elementwise import Output
 from dovetail.compiler.ops.quantise import INT8
+from dovetail.compiler.ops.scales import Output
 
 from .affine import Quantised, dequantised
 from .quantised_pooling import max_pool

@@ -8,8 +8,8 @@ from math import ceil, floor
 
 from dovetail.compiler.graph.graph import Graph, Node
 from dovetail.compiler.graph.ops.quantised import QAdd, QConv2d, QMatmul, QRescale, Requantise
-from dovetail.compiler.ops.elementwise import Output, Scale
 from dovetail.compiler.ops.quantise import INT8
+from dovetail.compiler.ops.scales import Output, Scale
 
 from .rewriting import Rewriter
 

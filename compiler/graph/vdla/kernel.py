@@ -157,9 +157,7 @@ class _Scheduled:
 
 
 @lru_cache(maxsize=KEPT)
-def _scheduled(
-    op: Op, types: tuple[TensorType, ...], config: Config, memory: Memory, columns: bool
-) -> _Scheduled:
+def _scheduled(op: Op, types: tuple[TensorType, ...], config: Config, memory: Memory, columns: bool) -> _Scheduled:
     operator = operator_for(op, types, config, memory, columns=columns)
     program = run_all(lower(operator.schedule, operator.args, op.name), accelerator_stages())
     placed = infer_layouts(program, config)

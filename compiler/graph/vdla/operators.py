@@ -69,15 +69,13 @@ def operator_for(
         case QMaxPool2d():
             return max_pool2d(op.shape(types[0]), config)
         case QAvgPool2d():
-            return avg_pool2d(
-                op.shape(types[0]), config, padding=op.zero_point, scale=op.scale, output=op.output
-            )
+            return avg_pool2d(op.shape(types[0]), config, padding=op.zero_point, scale=op.scale, output=op.output)
         case QAdd():
-            shape, axis = with_channels(types[0])
-            return add(shape, config, one=op.one, other=op.other, output=op.output, axis=axis)
+            sizes, axis = with_channels(types[0])
+            return add(sizes, config, one=op.one, other=op.other, output=op.output, axis=axis)
         case QRescale():
-            shape, axis = with_channels(types[0])
-            return rescale(shape, config, scale=op.scale, output=op.output, axis=axis)
+            sizes, axis = with_channels(types[0])
+            return rescale(sizes, config, scale=op.scale, output=op.output, axis=axis)
         case Requantise():
             return requantise_sums(types[0].shape, config, axis=op.axis, output=op.output)
     raise GraphError(f"the accelerator has no {op.name}")

@@ -16,15 +16,8 @@ from dovetail.compiler.graph.ops.quantised import (
 )
 from dovetail.compiler.graph.types import Array, TensorType
 from dovetail.compiler.ops.blocked import MAX_PADDING, blocked_pool2d, with_host_padding
-from dovetail.compiler.ops.elementwise import (
-    MAX_SHIFT,
-    Output,
-    Scale,
-    output_misfit,
-    residual_misfit,
-    scale_misfit,
-)
 from dovetail.compiler.ops.errors import OperatorError
+from dovetail.compiler.ops.scales import MAX_SHIFT, Output, Scale, accumulated, misfit
 from dovetail.compiler.ops.shapes import Conv2dShape
 from dovetail.compiler.ops.tiled import choose_tiles
 from dovetail.isa.config import Config
@@ -54,14 +47,15 @@ def why_not(node: Node, constants: Mapping[Value, Array], config: Config) -> str
         case QMaxPool2d():
             reason = _equal_blocks(config) or _pool(op, node, config)
         case QAvgPool2d():
-            reason = _equal_blocks(config) or scale_misfit(op.scale) or output_misfit(op.output)
-            reason = reason or _pool(op, node, config)
+            reason = _equal_blocks(config) or misfit(op.output, op.scale) or _pool(op, node, config)
         case QAdd():
-            reason = _equal_blocks(config) or _addition(op.one, op.other) or output_misfit(op.output)
+            scales = (op.one, op.other)
+            first = accumulated(*scales)
+            reason = _equal_blocks(config) or misfit(op.output, scales[first], scales[1 - first])
         case QRescale():
-            reason = _equal_blocks(config) or scale_misfit(op.scale) or output_misfit(op.output)
+            reason = _equal_blocks(config) or misfit(op.output, op.scale)
         case Requantise():
-            reason = output_misfit(op.output) or _channels(node.inputs[1:], constants)
+            reason = misfit(op.output) or _channels(node.inputs[1:], constants)
         case _:
             reason = _other(node)
     return reason
@@ -114,18 +108,7 @@ def _terms(count: int) -> str | None:
 
 
 def _finish(output: Output | None, residual: Scale | None) -> str | None:
-    if output is None:
-        return None
-    return output_misfit(output) or (residual_misfit(residual) if residual is not None else None)
-
-
-def _addition(one: Scale, other: Scale) -> str | None:
-    """One operand goes through the accumulators, the other is added by the store unit."""
-    if residual_misfit(other) is None:
-        return scale_misfit(one)
-    if residual_misfit(one) is None:
-        return scale_misfit(other)
-    return residual_misfit(other)
+    return None if output is None else misfit(output, added=residual)
 
 
 def _channels(scales: tuple[Value, ...], constants: Mapping[Value, Array]) -> str | None:

@@ -11,8 +11,8 @@ from dovetail import reference
 from dovetail.compiler import te as t
 from dovetail.compiler.lower import lower
 from dovetail.compiler.ops.conv2d import conv2d
-from dovetail.compiler.ops.elementwise import Output
 from dovetail.compiler.ops.pool2d import max_pool2d
+from dovetail.compiler.ops.scales import Output
 from dovetail.compiler.ops.shapes import Conv2dShape, Pool2dShape
 from dovetail.compiler.passes.errors import MappingError
 from dovetail.compiler.passes.inject_copies import inject_copies

@@ -10,8 +10,8 @@ from dovetail.compiler.graph.arithmetic import finished, scaled
 from dovetail.compiler.graph.errors import GraphError
 from dovetail.compiler.graph.op import Op
 from dovetail.compiler.graph.types import Array, TensorType
-from dovetail.compiler.ops.elementwise import Output, Scale
 from dovetail.compiler.ops.quantise import Residual, requantise
+from dovetail.compiler.ops.scales import Output, Scale
 from dovetail.compiler.tir.expr import Expr
 
 

@@ -13,9 +13,9 @@ from dovetail.compiler.graph.arithmetic import finished, scaled
 from dovetail.compiler.graph.errors import GraphError
 from dovetail.compiler.graph.op import Op
 from dovetail.compiler.graph.types import Array, TensorType
-from dovetail.compiler.ops.elementwise import Output, Scale
 from dovetail.compiler.ops.errors import OperatorError
 from dovetail.compiler.ops.pool2d import LOWEST
+from dovetail.compiler.ops.scales import Output, Scale
 from dovetail.compiler.ops.shapes import Pads, Pool2dShape
 from dovetail.compiler.tir.expr import Expr
 

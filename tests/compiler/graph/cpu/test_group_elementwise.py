@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dovetail.compiler.codegen.llvm.target import host
+from dovetail.compiler.graph.cpu import compile_node
 from dovetail.compiler.graph.graph import Builder, Graph, Value
 from dovetail.compiler.graph.interpreter import outputs
 from dovetail.compiler.graph.ops.elementwise import Binary, Clip, Unary
@@ -118,13 +120,21 @@ def test_outputs_of_the_graph_stay() -> None:
     assert nodes_of(builder, inside, unary(builder, "tanh", inside)) == ["neg()", "tanh()"]
 
 
-def test_int8_goes_in_and_out_of_one_function() -> None:
+def test_a_slow_function_of_one_byte_is_a_table() -> None:
     builder = Builder("sigmoid")
-    x = builder.input("x", (4, 9), "int8")
+    x = builder.input("x", (4, 64), "int8")
     scale, zero = builder.constant(np.array(0.1, np.float32)), builder.constant(np.array(3, np.int8))
     y = unary(builder, "sigmoid", builder.node(Dequantize(), x, scale, zero))
     z = builder.node(Quantize(), y, scale, zero)
-    assert nodes_of(builder, z) == ["fused(quantize(sigmoid(dequantize(x0, x1, x2; axis=None)), x1, x2; axis=None))"]
+    graph = builder.graph(z)
+    (node,) = group_elementwise(graph).nodes
+    assert node.op.attributes() == "quantize(sigmoid(dequantize(x0, x1, x2; axis=None)), x1, x2; axis=None)"
+    kernel = compile_node(node, graph.constants, host(), 1)
+    ((_, table),) = kernel.constants
+    every = np.arange(-128, 128).astype(np.int8).reshape(4, 64)
+    steps = np.rint(1 / (1 + np.exp(-0.1 * (every.astype(np.float64) - 3))) / 0.1) + 3
+    np.testing.assert_array_equal(kernel(every), steps)
+    np.testing.assert_array_equal(table.reshape(4, 64), steps)
 
 
 def test_bias_and_relu_join_convolutions_and_products_in_their_registers(rng: np.random.Generator) -> None:

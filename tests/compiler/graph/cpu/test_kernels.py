@@ -16,7 +16,7 @@ from dovetail.compiler.graph.ops.movement import Concat, Expand, Gather, Pad, Re
 from dovetail.compiler.graph.ops.pooling import Pool
 from dovetail.compiler.graph.ops.quantised import Dequantize, QAdd, QAvgPool2d, QRescale, Quantize, Requantise
 from dovetail.compiler.graph.ops.reduction import ArgReduce, Cumulative, Reduce
-from dovetail.compiler.ops.elementwise import Output, Scale
+from dovetail.compiler.ops.scales import Output, Scale
 from tests.compiler.graph.cpu.running import computed, kernel_of, random_array
 
 F, Q = "float32", "int8"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dovetail.compiler.graph.errors import GraphError
 from dovetail.compiler.graph.ops.quantised import QConv2d, QMatmul, QMaxPool2d
 from dovetail.compiler.graph.types import TensorType
-from dovetail.compiler.ops.elementwise import Output, Scale
+from dovetail.compiler.ops.scales import Output, Scale
 from tests.compiler.graph.cpu.running import computed
 
 EXAMPLES = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,12 +15,14 @@ from dovetail.compiler.graph.ops.elementwise import Binary, Clip, Unary
 from dovetail.compiler.graph.ops.linear import Conv
 from dovetail.compiler.graph.ops.movement import Concat, Pad, Reshape, Slice, Transpose
 from dovetail.compiler.graph.ops.pooling import Pool
-from dovetail.compiler.graph.ops.quantised import QConv2d
+from dovetail.compiler.graph.ops.quantised import Dequantize, QConv2d
 from dovetail.compiler.graph.ops.reduction import Reduce
 from dovetail.compiler.graph.pipeline import optimise, stages
 from tests.compiler.graph.passes.quantised_graphs import Layers, differences, ops
 
 IMAGE = (1, 6, 8, 8)
+PER_CHANNEL = Dequantize(axis=0)
+POINTWISE = Conv(strides=(1, 1), pads_begin=(0, 0), pads_end=(0, 0), dilations=(1, 1))
 
 
 def start(b: Layers, *shape: int, name: str = "x", zero_point: int = 0) -> Value:
@@ -173,9 +175,12 @@ def test_a_graph_before_and_after() -> None:
     b = Layers("uint8")
     x = b.rounded(b.input("x", (1, 1, 2, 2), "float32"), 0.5, -128, "x_q")
     weight = b.node(
-        _dequantize(), b.constant(np.full((1, 1, 1, 1), 64, np.int8), "w"), b.constant(np.float32([0.25])), _zero(b)
+        PER_CHANNEL,
+        b.constant(np.full((1, 1, 1, 1), 64, np.int8), "w"),
+        b.constant(np.float32([0.25])),
+        b.constant(np.zeros(1, np.int8)),
     )
-    sums = b.node(_pointwise(), x, weight, b.constant(np.float32([3.0]), "b"))
+    sums = b.node(POINTWISE, x, weight, b.constant(np.float32([3.0]), "b"))
     graph = b.graph(b.quantised(b.relu(b.add(sums, x)), 2.0, -128, "y"))
     *_, (name, last) = stages(graph)
     assert name == "fuse"
@@ -194,20 +199,6 @@ def test_a_graph_before_and_after() -> None:
     # 3.0 is 24 units of 0.5 * 0.25, and 128 of x stand for 0; a unit is 1/16 of a step of 2.0, in 2**-16 of a step.
     assert contents["y_int8_bias"] == [24 + 128 * 64]
     assert (contents["y_int8_multiplier"], contents["y_int8_shift"]) == ([4096], [0])
-
-
-def _dequantize():
-    from dovetail.compiler.graph.ops.quantised import Dequantize
-
-    return Dequantize(axis=0)
-
-
-def _zero(b: Layers) -> Value:
-    return b.constant(np.zeros(1, np.int8))
-
-
-def _pointwise() -> Conv:
-    return Conv(strides=(1, 1), pads_begin=(0, 0), pads_end=(0, 0), dilations=(1, 1))
 
 
 @settings(max_examples=25, deadline=None)
@@ -235,8 +226,8 @@ def exact(graph: Graph, b: Layers) -> Graph:
 def test_weights_with_a_zero_point_stay_float() -> None:
     b = Layers()
     weight = b.constant(np.full((4, 6, 1, 1), 3, np.int8))
-    floats = b.node(_dequantize(), weight, b.constant(np.full(4, 0.1, np.float32)), b.constant(np.ones(4, np.int8)))
-    after = exact(b.graph(b.rounded(b.node(_pointwise(), start(b), floats), 0.05)), b)
+    floats = b.node(PER_CHANNEL, weight, b.constant(np.full(4, 0.1, np.float32)), b.constant(np.ones(4, np.int8)))
+    after = exact(b.graph(b.rounded(b.node(POINTWISE, start(b), floats), 0.05)), b)
     assert ops(after) == ["quantize", "dequantize", "conv", "quantize", "dequantize"]
 
 
@@ -257,8 +248,8 @@ def test_a_channel_without_weights_gives_its_bias() -> None:
     b = Layers()
     silent = np.zeros((2, 6, 1, 1), np.int8)
     scale, zero = b.constant(np.full(2, 1e-9, np.float32)), b.constant(np.zeros(2, np.int8))
-    weight = b.node(_dequantize(), b.constant(silent), scale, zero)
-    sums = b.node(_pointwise(), start(b), weight, b.constant(np.float32([1.5, -2.5])))
+    weight = b.node(PER_CHANNEL, b.constant(silent), scale, zero)
+    sums = b.node(POINTWISE, start(b), weight, b.constant(np.float32([1.5, -2.5])))
     after = exact(b.graph(b.rounded(sums, 0.25, name="y")), b)
     assert any(isinstance(node.op, QConv2d) for node in after.nodes)
 

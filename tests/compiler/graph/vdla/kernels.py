@@ -26,7 +26,7 @@ def kernel_of(op: Op, arrays: Sequence[Array], running: Sequence[int], config: C
     """The kernel of `op` of `arrays`, of which those numbered in `running` are there only when it runs."""
     inputs = tuple(Value(f"x{number}", TensorType.of(array)) for number, array in enumerate(arrays))
     node = Node(op, inputs, Value("y", op.infer(*(value.type for value in inputs))))
-    constants = {value: array for number, (value, array) in enumerate(zip(inputs, arrays)) if number not in running}
+    constants = {inputs[place]: array for place, array in enumerate(arrays) if place not in running}
     return prepare(node, constants, config, Memory())
 
 

@@ -16,7 +16,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from dovetail.compiler.frontend.errors import FrontendError
 from dovetail.compiler.frontend.onnx import from_onnx
-from dovetail.compiler.frontend.quantise import quantise
+from dovetail.compiler.frontend.quantising import quantise
 from dovetail.compiler.graph.interpreter import interpret
 from dovetail.compiler.graph.pipeline import optimise
 
@@ -222,6 +222,14 @@ def test_products_and_their_biases_are_one_layer() -> None:
     graph, params = from_onnx(model)
     names = [node.op.name for node in optimise(graph.bind(params)).nodes if node.op.name != "reshape"]
     assert names == ["quantize", "qmatmul", "qmatmul", "dequantize"]
+
+
+def test_old_models_are_converted() -> None:
+    net = Net()
+    proto = net.model(net.node("Relu", [net.conv("x", "conv", 3, 4)], "y"), (1, 4, 16, 16))
+    proto.opset_import[0].version = 11
+    graph, params = from_onnx(quantise(proto, samples(1)))
+    assert [node.op.name for node in optimise(graph.bind(params)).nodes] == ["quantize", "qconv2d", "dequantize"]
 
 
 def test_excluded_nodes_stay_float() -> None:
