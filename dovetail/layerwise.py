@@ -14,6 +14,8 @@ from dovetail.onnx_conv import require_packages
 if TYPE_CHECKING:
     import onnx
 
+    from dovetail.compiler.graph import Graph
+
 Array = NDArray[np.generic]
 
 UINT8_CENTRE = 128
@@ -67,9 +69,47 @@ def compare(model: onnx.ModelProto, values: Mapping[str, Array], inputs: Mapping
         given = values[name]
         if given.shape != expected.shape:
             raise LayerwiseError(f"{name} has shape {expected.shape} in the model, not {given.shape}")
-        distance = np.abs(_centred(given) - _centred(expected))
-        found.append(Difference(name, int(distance.max(initial=0)), np.count_nonzero(distance) / max(distance.size, 1)))
+        found.append(_difference(name, given, expected))
     return found
+
+
+def compare_layers(model: onnx.ModelProto, graph: Graph, inputs: Mapping[str, Array]) -> list[Difference]:
+    """How each layer of `graph` differs from ONNX Runtime's for the operands that ONNX Runtime has there.
+
+    In `compare` a difference goes on into all layers behind it, where a step in one element becomes many; here every
+    layer begins with the same numbers.
+
+    Parameters
+    ----------
+    model:
+        As of `compare`.
+    graph:
+        Made of it, with all parameters bound. NumPy's form of its operators is executed.
+    inputs:
+        What the model is given.
+
+    Raises
+    ------
+    PackageMissing:
+        onnx or onnxruntime is not installed.
+    """
+    theirs = quantised_values(model, inputs, {node.name for node in graph.nodes})
+    known: dict[str, Array] = dict(inputs) | {value.name: array for value, array in graph.constants.items()}
+    found = []
+    for node in graph.nodes:
+        own = node.op.evaluate(*(known[value.name] for value in node.inputs))
+        given = theirs.get(node.name)
+        if given is None or own.dtype != np.int8 or given.shape != own.shape:
+            known[node.name] = own
+            continue
+        known[node.name] = _centred(given).astype(np.int8)
+        found.append(_difference(node.name, own, given))
+    return found
+
+
+def _difference(name: str, one: Array, other: Array) -> Difference:
+    distance = np.abs(_centred(one) - _centred(other))
+    return Difference(name, int(distance.max(initial=0)), float(np.count_nonzero(distance)) / max(distance.size, 1))
 
 
 def quantised_values(

@@ -108,18 +108,18 @@ class Layers:
             strides=[stride, stride],
         )
 
-    def batch_norm(self, name: str, data: str, gain: float = 1.0) -> str:
+    def batch_norm(self, name: str, data: str, gain: float = 1.0, offset: float = 0.0) -> str:
         """Batch normalisation that does nothing to the statistics yet: `with_statistics` measures them.
 
         Parameters
         ----------
-        gain:
-            Mean of the factors of the channels.
+        gain, offset:
+            Means of the channels' factors and of what is added to them.
         """
         channels = (self._shapes[data][1],)
         operands = [
             self.random(f"{name}.weight", channels, gain, 0.1 * gain),
-            self.random(f"{name}.bias", channels, 0.0, 0.1 * gain),
+            self.random(f"{name}.bias", channels, offset, 0.1 * gain),
             self.constant(f"{name}.running_mean", np.zeros(channels, FLOAT)),
             self.constant(f"{name}.running_var", np.ones(channels, FLOAT)),
         ]
@@ -157,7 +157,7 @@ class Layers:
         n, channels, *sizes = self._shapes[data]
         pooled = self.node("GlobalAveragePool", pool, [data], (n, channels, *(1 for _ in sizes)))
         flattened = self.node("Flatten", flat, [pooled], (n, channels), axis=1)
-        weight = self.random(f"{name}.weight", (classes, channels), 0.0, channels**-0.5)
+        weight = self.constant(f"{name}.weight", self._rows(classes, channels))
         bias = self.random(f"{name}.bias", (classes,), 0.0, 0.01)
         return self.node("Gemm", output, [flattened, weight, bias], (n, classes), transB=1)
 
@@ -179,6 +179,16 @@ class Layers:
             graph, producer_name="dovetail", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
         )
 
+    def _rows(self, classes: int, channels: int) -> Floats:
+        """Weights whose sum is 0 for each class, so that what all inputs have in common decides nothing."""
+        if self._random is None:
+            return np.zeros((classes, channels), FLOAT)
+        kinds = min(channels, FEATURES)
+        common = self._random.standard_normal((classes, kinds), FLOAT)[:, _kinds(channels, kinds)]
+        rows = common + ROUGHNESS * self._random.standard_normal((classes, channels), FLOAT)
+        centred: Floats = ((rows - rows.mean(1, keepdims=True)) * channels**-0.5).astype(FLOAT)
+        return centred
+
     def _kernels(self, shape: tuple[int, ...]) -> Floats:
         """Kernels of low frequencies and few kinds, as training makes them: with white noise instead, an error of
         rounding would grow from layer to layer."""
@@ -188,8 +198,9 @@ class Layers:
         kinds = min(outer, FEATURES), min(inner, FEATURES)
         common = self._random.standard_normal((*kinds, 1, 1), FLOAT)
         common = common[_kinds(outer, kinds[0])][:, _kinds(inner, kinds[1])] * _smooth(size)
-        kernels = common + ROUGHNESS * self._random.standard_normal(shape, FLOAT)
-        return (kernels * (2 / prod(shape[1:]) / (1 + ROUGHNESS**2)) ** 0.5).astype(FLOAT)
+        mixed = common + ROUGHNESS * self._random.standard_normal(shape, FLOAT)
+        kernels: Floats = (mixed * (2 / prod(shape[1:]) / (1 + ROUGHNESS**2)) ** 0.5).astype(FLOAT)
+        return kernels
 
 
 def _smooth(size: int) -> Floats:

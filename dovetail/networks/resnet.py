@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 WIDTHS = (64, 128, 256, 512)
 CLASSES = 1000
-BRANCH_GAIN, SHORTCUT_GAIN = 0.5, 0.25
-"""Of the normalisations before an addition: a sum has a larger range than what passes by the block."""
+BRANCH_GAIN, BRANCH_OFFSET, SHORTCUT_GAIN = 0.5, 0.5, 0.25
+"""Of the normalisations before an addition: a sum should have a larger range than what passes by the block."""
 
 
 def resnet18(seed: int | None = 0, *, batch: int = 1, size: int = 224) -> onnx.ModelProto:
@@ -62,7 +62,7 @@ def basic_block(net: Layers, name: str, x: str, width: int, stride: int) -> str:
     y = net.conv(f"{name}.conv1", x, width, 3, stride=stride, pad=1)
     y = net.relu(f"{name}.relu1", net.batch_norm(f"{name}.bn1", y))
     y = net.conv(f"{name}.conv2", y, width, 3, pad=1)
-    return _joined(net, name, x, net.batch_norm(f"{name}.bn2", y, BRANCH_GAIN), stride)
+    return _joined(net, name, x, net.batch_norm(f"{name}.bn2", y, BRANCH_GAIN, BRANCH_OFFSET), stride)
 
 
 def _bottleneck(net: Layers, name: str, x: str, width: int, stride: int) -> str:
@@ -71,7 +71,7 @@ def _bottleneck(net: Layers, name: str, x: str, width: int, stride: int) -> str:
     y = net.conv(f"{name}.conv2", y, width, 3, stride=stride, pad=1)
     y = net.relu(f"{name}.relu2", net.batch_norm(f"{name}.bn2", y))
     y = net.conv(f"{name}.conv3", y, 4 * width, 1)
-    return _joined(net, name, x, net.batch_norm(f"{name}.bn3", y, BRANCH_GAIN), stride)
+    return _joined(net, name, x, net.batch_norm(f"{name}.bn3", y, BRANCH_GAIN, BRANCH_OFFSET), stride)
 
 
 def _joined(net: Layers, name: str, x: str, branch: str, stride: int) -> str:

@@ -1,5 +1,7 @@
 """Trains the network for digits and writes it to digits.onnx beside this file: a minute or two on two cores.
 
+From the root of the repository:
+
     pip install jax
     python -m examples.digits.train
 
