@@ -18,14 +18,11 @@ from onnx.backend.base import Backend, BackendRep, Device, DeviceType
 from dovetail.compiler.frontend.errors import UnsupportedModel
 from dovetail.compiler.frontend.onnx import from_onnx
 from dovetail.compiler.graph import Graph
-from dovetail.compiler.graph.interpreter import outputs
+from dovetail.compiler.graph.deploy import build
+from dovetail.compiler.target import LlvmTarget
+from dovetail.runtime.module import Module, create
 
 Array = NDArray[Any]
-
-
-def execute(graph: Graph, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
-    """The outputs of a graph without parameters."""
-    return outputs(graph, inputs)
 
 
 class PreparedModel(BackendRep):
@@ -42,11 +39,17 @@ class PreparedModel(BackendRep):
         weights = {tensor.name for tensor in model.graph.initializer}
         self._inputs = [value.name for value in model.graph.input if value.name not in weights]
         self._graph: Graph | None = None
+        self._module: Module | None = None
         self._known: dict[str, Array] = {}
 
     @property
     def constants(self) -> tuple[str, ...]:
         return tuple(self._known)
+
+    @property
+    def folded(self) -> bool:
+        """Whether all inputs of the latest run became constants."""
+        return bool(self._known) and self._graph is not None and not self._graph.inputs
 
     def run(self, inputs: Sequence[Array] | Mapping[str, Array], **kwargs: Any) -> tuple[Array, ...]:
         """The model's outputs for its inputs, in order or by name.
@@ -60,7 +63,12 @@ class PreparedModel(BackendRep):
         kinds = (np.ndarray, np.generic)
         arrays = {name: np.asarray(array) for name, array in given.items() if isinstance(array, kinds)}
         graph = self._specialised(arrays)
-        return execute(graph, {value.name: arrays[value.name] for value in graph.inputs})
+        if self._module is None:
+            plan, library, params = build(graph, LlvmTarget())
+            self._module = create(plan, library, "cpu")
+            self._module.set_input(**params)
+        self._module.run(**{value.name: arrays[value.name] for value in graph.inputs})
+        return tuple(self._module.get_output(place) for place in range(len(graph.outputs)))
 
     def _specialised(self, arrays: Mapping[str, Array]) -> Graph:
         if self._graph is not None and self._fits(arrays):
@@ -76,7 +84,7 @@ class PreparedModel(BackendRep):
                 if not wanted:
                     raise
                 known |= {name: arrays[name] for name in arrays if name in wanted}
-        self._graph, self._known = graph.bind(params), known
+        self._graph, self._known, self._module = graph.bind(params), known, None
         return self._graph
 
     def _fits(self, arrays: Mapping[str, Array]) -> bool:

@@ -39,7 +39,7 @@ def exact_residuals(model: ModelProto) -> None:
 class _Scales:
     def __init__(self, model: ModelProto) -> None:
         self.model = model
-        self.producers = {name: node for node in model.graph.node for name in node.output}
+        self.producers: dict[str, NodeProto] = {name: node for node in model.graph.node for name in node.output}
         self.readers: dict[str, list[NodeProto]] = {}
         for node in model.graph.node:
             for name in node.input:
@@ -104,9 +104,8 @@ class _Scales:
         if dequantize is None or dequantize.op_type != "DequantizeLinear":
             return None
         quantize = self.producers.get(dequantize.input[0])
-        if quantize is None or quantize.op_type != "QuantizeLinear" or self._old(quantize) is None:
-            return None
-        return quantize
+        known = quantize is not None and quantize.op_type == "QuantizeLinear" and self._old(quantize) is not None
+        return quantize if known else None
 
     def _old(self, quantize: NodeProto) -> float | None:
         scale = self.before.get(quantize.input[1])

@@ -11,6 +11,8 @@ from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto, TypeProto
 from dovetail.compiler.frontend.errors import FrontendError
 from dovetail.compiler.graph.graph import Value
 
+from .limits import Unsupported
+
 
 class Functions:
     """The functions that a model can use.
@@ -46,10 +48,20 @@ class Functions:
         inputs: Sequence[Value | None],
         opsets: Mapping[str, int],
     ) -> FunctionProto | None:
-        """ONNX's definition of the node's operator by others, for these attributes and types, if it has one."""
+        """ONNX's definition of the node's operator by others, for these attributes and types, if it has one.
+
+        Raises
+        ------
+        Unsupported:
+            An operand that it needs is left out.
+        """
         schema = _schema(node, opsets)
         if schema is None:
             return None
+        for number, formal in enumerate(schema.inputs):
+            given = inputs[number] if number < len(inputs) else None
+            if formal.option == defs.OpSchema.FormalParameterOption.Single and given is None:
+                raise Unsupported(f"operand {number} ({formal.name}) is missing")
         version = opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
         body = b""
         if schema.has_function:

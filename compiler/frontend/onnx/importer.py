@@ -19,8 +19,17 @@ from dovetail.compiler.graph.types import Array, TensorType
 
 from .context import NodeContext
 from .functions import Functions
-from .inputs import inferred_types
-from .limits import FOLDED_BYTES, MAX_BYTES, MAX_DEPTH, MAX_NODES, LimitExceeded, Unsupported, check_type
+from .inputs import declared_types
+from .limits import (
+    FOLDED_BYTES,
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_FOLDED_BYTES,
+    MAX_NODES,
+    LimitExceeded,
+    Unsupported,
+    check_type,
+)
 from .reading import Source, node_name, opsets_of
 from .registry import find_handler
 from .tensors import read_tensor
@@ -84,12 +93,14 @@ class Importer:
         self.problems: list[Problem] = []
         self._functions = Functions(source.proto)
         self._names: set[str] = set()
+        self._next: dict[str, int] = {}
         self._scalars: dict[tuple[str, str], Value] = {}
         self._fresh: set[str] = set()
         self._stand_ins: set[str] = set()
-        self._inferred: dict[str, TensorType] | None = None
+        self._declared: dict[str, TensorType] | None = None
         self._visited = 0
         self._bytes = 0
+        self._folded = 0
 
     def reserve(self, names: Iterable[str]) -> None:
         """Keeps names for the model's own values."""
@@ -144,7 +155,9 @@ class Importer:
         kind = op.infer(*(value.type for value in operands))
         check_type(kind, f"the result of {op.name}")
         known = [self.constants.get(value.name) for value in operands]
-        if not isinstance(op, UNFOLDED) and kind.nbytes <= FOLDED_BYTES and all(array is not None for array in known):
+        small = kind.nbytes <= FOLDED_BYTES and self._folded + kind.nbytes <= MAX_FOLDED_BYTES
+        if small and not isinstance(op, UNFOLDED) and all(array is not None for array in known):
+            self._folded += kind.nbytes
             with np.errstate(all="ignore"):
                 result = op.evaluate(*(array for array in known if array is not None))
             return self.constant(np.asarray(result), scope, op.name)
@@ -369,19 +382,20 @@ class Importer:
         return seen
 
     def _stand_in(self, name: str) -> Known:
-        """In the place of an unsupported output, of the type that ONNX infers, so that what reads it is checked."""
-        if self._inferred is None:
-            self._inferred = inferred_types(self.source.proto, {value.name: value.type for value in self.inputs})
-        if name not in self._inferred:
+        """In the place of an unsupported output, of the type that the model gives it: what reads it is checked too."""
+        # ONNX's shape inference would find more types, but crashes on some malformed models.
+        if self._declared is None:
+            self._declared = declared_types(self.source.proto.graph)
+        if name not in self._declared:
             return Unknown()
         self._stand_ins.add(name)
-        return Value(name, self._inferred[name])
+        return Value(name, self._declared[name])
 
     def _unique(self, name: str) -> str:
-        result, number = name, 0
+        result = name
         while result in self._names:
-            number += 1
-            result = f"{name}_{number}"
+            self._next[name] = self._next.get(name, 0) + 1
+            result = f"{name}_{self._next[name]}"
         self._names.add(result)
         return result
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto, helper, shape_inference
+from onnx import GraphProto, TypeProto, ValueInfoProto
 
-from dovetail.compiler.errors import CompileError
 from dovetail.compiler.frontend.errors import FrontendError
 from dovetail.compiler.graph.types import TensorType
 
 from .limits import Unsupported, check_shape
-from .reading import skeleton
 from .tensors import element_type, type_name
 
 BATCH = ("", "N", "n", "B", "batch", "batch_size", "batchsize", "None", "?")
@@ -110,28 +108,15 @@ def _shape(value: ValueInfoProto, given: Sequence[int] | None, symbols: Mapping[
     return tuple(sizes)
 
 
-def inferred_types(model: ModelProto, inputs: Mapping[str, TensorType]) -> dict[str, TensorType]:
-    """The types of values as far as ONNX's shape inference finds them from the types of inputs."""
-    bare = skeleton(model)
-    for value in bare.graph.input:
-        if value.name in inputs:
-            kind = inputs[value.name]
-            code = helper.np_dtype_to_tensor_dtype(kind.numpy)
-            value.CopyFrom(helper.make_tensor_value_info(value.name, code, list(kind.shape)))
-    try:
-        inferred = shape_inference.infer_shapes(bare)
-    except (shape_inference.InferenceError, ValueError, RuntimeError):
-        return {}
+def declared_types(graph: GraphProto) -> dict[str, TensorType]:
+    """The types that the model itself gives for values between nodes, as far as they are whole and supported."""
     found: dict[str, TensorType] = {}
-    for value in inferred.graph.value_info:
+    for value in graph.value_info:
         dims = value.type.tensor_type.shape.dim
         if not value.type.tensor_type.HasField("shape") or not all(dim.HasField("dim_value") for dim in dims):
             continue
         try:
-            shape = tuple(dim.dim_value for dim in dims)
-            kind = TensorType(shape, _dtype(value.type, value.name))
-            check_shape(shape, kind.numpy.itemsize, value.name)
-        except (Unsupported, CompileError):
+            found[value.name] = _type(value, None, {})
+        except (Unsupported, FrontendError):
             continue
-        found[value.name] = kind
     return found

@@ -8,15 +8,17 @@ from dovetail.compiler.frontend.errors import FrontendError
 from dovetail.compiler.graph.types import TensorType
 
 MAX_BYTES = 2**31
-"""Of a file, of one tensor, and of all tensors together that are computed while a model is imported."""
+"""Of a file, of one tensor, and of all weights and constants together."""
 MAX_RANK = 32
 """Axes of a tensor; NumPy has at most 64."""
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 """Nodes that are visited, with those in functions and in loops that are unrolled."""
-MAX_DEPTH = 32
+MAX_DEPTH = 24
 """Functions and subgraphs inside one another."""
-FOLDED_BYTES = 2**26
+FOLDED_BYTES = 2**24
 """A result that is known but larger is computed when the model runs."""
+MAX_FOLDED_BYTES = 2**28
+"""So are all others, once those that were computed have as many bytes together."""
 
 
 class Unsupported(Exception):

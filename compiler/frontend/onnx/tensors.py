@@ -15,6 +15,8 @@ from dovetail.compiler.tir.dtypes import SCALARS
 
 from .limits import Unsupported, check_shape
 
+LONGEST_NAME = 100
+"""Characters of a file's name in a message."""
 _PACKED = {
     "float32": "float_data",
     "float64": "double_data",
@@ -84,30 +86,35 @@ def _external(tensor: TensorProto, dtype: np.dtype, size: int, what: str, folder
     if folder is None:
         raise FrontendError(f"{what} has its data in the file {location!r}; give the model by its path, to find that")
     home = folder.resolve()
+    shown = repr(location if len(location) <= LONGEST_NAME else f"{location[:LONGEST_NAME]}...")
     try:
         path = (home / location).resolve()
         inside = bool(location) and not Path(location).is_absolute() and path.is_relative_to(home)
         if not inside:
-            raise FrontendError(f"{what} has its data in {location!r}, which is outside of the model's folder")
+            raise FrontendError(f"{what} has its data in {shown}, which is outside of the model's folder")
         if not path.is_file():
-            raise FrontendError(f"{what} has its data in {location!r}, which is no file in the model's folder")
+            raise FrontendError(f"{what} has its data in {shown}, which is no file in the model's folder")
         there = path.stat().st_size
     except (OSError, ValueError) as error:
         if isinstance(error, FrontendError):
             raise
-        raise FrontendError(f"{what} has its data in {location!r}, which cannot be read: {error}") from None
+        raise FrontendError(f"{what} has its data in {shown}, which cannot be read: {_why(error)}") from None
     offset = _number(entries.get("offset", "0"), "offset", what)
     wanted = size * dtype.itemsize
     length = _number(entries.get("length", str(wanted)), "length", what)
     if length != wanted or offset + length > there:
         raise FrontendError(
-            f"{what} needs {wanted} bytes; its external data are {length} bytes from {offset} of {location!r}, "
+            f"{what} needs {wanted} bytes; its external data are {length} bytes from {offset} of {shown}, "
             f"which has {there}"
         )
     try:
         return np.fromfile(path, dtype.newbyteorder("<"), size, offset=offset).astype(dtype, copy=False)
     except OSError as error:
-        raise FrontendError(f"{what} has its data in {location!r}, which cannot be read: {error}") from None
+        raise FrontendError(f"{what} has its data in {shown}, which cannot be read: {_why(error)}") from None
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _number(text: str, key: str, what: str) -> int:

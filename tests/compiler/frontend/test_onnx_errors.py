@@ -55,7 +55,7 @@ def test_all_unsupported_nodes_are_reported_at_once() -> None:
 def test_nodes_behind_an_unsupported_one_are_looked_at_too() -> None:
     error = refusal(
         model(
-            """(float[2, 3, 3] x) => (float[2] y) {
+            """(float[2, 3, 3] x) => (float[2] y) <float[2] a> {
                 a = Det(x)
                 k = Constant<value = int64[1] {5}>()
                 b, c = TopK(a, k)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dovetail.compiler.frontend.onnx.context import NodeContext
-from dovetail.compiler.frontend.onnx.limits import Unsupported
+from dovetail.compiler.frontend.onnx.limits import Unsupported, check_shape
 from dovetail.compiler.frontend.onnx.registry import handler
 from dovetail.compiler.graph.graph import Value
 from dovetail.compiler.graph.ops.linear import Conv, ConvTranspose
@@ -34,7 +34,7 @@ def _window(ctx: NodeContext, data: Value, weight: Value) -> Window:
     kernel = weight.type.shape[2:]
     if ctx.integers("kernel_shape", kernel) != kernel:
         raise Unsupported(f"kernel_shape {list(ctx.integers('kernel_shape'))} is not that of {weight.type}")
-    return window(ctx, data.type.shape[2:], kernel)
+    return window(ctx, data.type, kernel)
 
 
 @handler("ConvInteger")
@@ -61,6 +61,7 @@ def conv_transpose(ctx: NodeContext) -> Value:
         (size - 1) * stride + more + span
         for size, stride, more, span in zip(spatial, at.strides, extra, at.spans, strict=True)
     ]
+    check_shape((data.type.shape[0], *weight.type.shape[1:2], *full), data.type.numpy.itemsize, "the uncut result")
     if ctx.has("output_shape") or at.same:
         strided = tuple(size * stride for size, stride in zip(spatial, at.strides, strict=True))
         shape = positive(ctx, "output_shape", strided) if ctx.has("output_shape") else strided

@@ -22,7 +22,7 @@ def pool(ctx: NodeContext) -> Value:
 def pooled(ctx: NodeContext, data: Value, function: str) -> Value:
     """The pooling that the node's attributes describe."""
     spatial = data.type.shape[2:]
-    at = window(ctx, spatial, ctx.integers("kernel_shape"))
+    at = window(ctx, data.type, ctx.integers("kernel_shape"))
     op = Pool(
         function=function,
         kernel=at.kernel,
@@ -42,7 +42,7 @@ def lp_pool(ctx: NodeContext) -> Value:
     if p < 1:
         raise Unsupported(f"p={p} is unsupported; numbers of at least 1 are supported")
     spatial, channels = data.type.shape[2:], data.type.shape[1]
-    at = window(ctx, spatial, ctx.integers("kernel_shape"))
+    at = window(ctx, data.type, ctx.integers("kernel_shape"))
     counts = at.outputs(spatial, bool(ctx.integer("ceil_mode", 0)) and not at.same)
     reach = [(count - 1) * stride + span for count, stride, span in zip(counts, at.strides, at.spans, strict=True)]
     end = tuple(max(0, far - size - begin) for far, size, begin in zip(reach, spatial, at.begin, strict=True))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dovetail.compiler.frontend.onnx.context import NodeContext
-from dovetail.compiler.frontend.onnx.limits import Unsupported
+from dovetail.compiler.frontend.onnx.limits import Unsupported, check_shape
+from dovetail.compiler.graph.types import TensorType
 
 AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
@@ -48,14 +49,17 @@ class Window:
         return tuple(found)
 
 
-def window(ctx: NodeContext, spatial: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
-    """The node's window over spatial axes of these sizes.
+def window(ctx: NodeContext, data: TensorType, kernel: tuple[int, ...]) -> Window:
+    """The node's window over the spatial axes of its data.
 
     Raises
     ------
     Unsupported:
         The attributes make no sense.
+    FrontendError:
+        Padding makes the data larger than any tensor may be.
     """
+    spatial = data.shape[2:]
     axes = len(spatial)
     strides = positive(ctx, "strides", (1,) * axes)
     dilations = positive(ctx, "dilations", (1,) * axes)
@@ -66,6 +70,8 @@ def window(ctx: NodeContext, spatial: tuple[int, ...], kernel: tuple[int, ...]) 
         raise Unsupported(f"pads {list(pads)} must be {2 * axes} numbers of at least 0")
     ctx.reject("auto_pad", *AUTO_PADS, "")
     auto = ctx.text("auto_pad", "NOTSET") or "NOTSET"
+    padded = (sum(sizes) for sizes in zip(spatial, pads[:axes], pads[axes:], strict=True))
+    check_shape((*data.shape[:2], *padded), data.numpy.itemsize, "the padded data")
     found = Window(kernel, strides, dilations, pads[:axes], pads[axes:], auto.startswith("SAME"))
     if auto == "NOTSET":
         return found
