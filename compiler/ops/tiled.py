@@ -88,10 +88,13 @@ def schedule_tiles(out: t.Tensor, acc: t.Tensor, inp: t.Tensor | None, knobs: Ti
     s = t.create_schedule(out)
     stage = s[out]
     (sample, block, row, col), lanes = _blocks(s, out, config)
-    blocks, block = stage.split(block, factor=knobs.blocks)
+    inner: list[Axis] = []
+    if knobs.blocks > 1:
+        block, each = stage.split(block, factor=knobs.blocks)
+        inner.append(each)
     rows, row = stage.split(row, factor=knobs.rows)
     cols, col = stage.split(col, factor=knobs.cols)
-    stage.reorder(sample, blocks, rows, cols, block, row, col, *lanes)
+    stage.reorder(sample, block, rows, cols, *inner, row, col, *lanes)
     stage.pragma(lanes[0], LANES)
     for tensor, scope in ((acc, ACC_BUFFER), (inp, INP_BUFFER)):
         if tensor is not None:

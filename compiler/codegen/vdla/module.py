@@ -121,6 +121,7 @@ def compile_program(
     *,
     base: int = AXI_BOUNDARY_BYTES,
     addresses: Mapping[str, int] | None = None,
+    token_depth: int | None = None,
 ) -> VdlaModule:
     """Compile a loop program whose copies, primitives and tokens are in place and whose virtual threads are lowered.
 
@@ -131,6 +132,8 @@ def compile_program(
     addresses:
         Where arguments lie, by name, as far as that is decided: multiples of the bus's bytes, apart from what is placed
         from `base` on. Others are placed there too.
+    token_depth:
+        The most tokens that a queue ever holds; by default as many as the machine's do.
 
     Raises
     ------
@@ -157,7 +160,7 @@ def compile_program(
     micro_ops = memory.take(0, "micro-ops")
     stream, kernels = place_kernels(stream, config, micro_ops)
     memory.take(len(kernels.data), "micro-ops")
-    instructions = [_instruction(*flagged) for flagged in assign_tokens(stream, config.token_depth)]
+    instructions = [_instruction(*flagged) for flagged in assign_tokens(stream, token_depth or config.token_depth)]
     data = {"micro-ops": (micro_ops, kernels.data)} | constants.data
     data |= {
         f"parameters {n}": (table.address, table.pack({}).tobytes()) for n, table in enumerate(packed) if table.constant

@@ -26,6 +26,7 @@ from dovetail.isa.config import Config
 from dovetail.isa.program import Segment
 
 from .columns import Columns
+from .link import BARRIER_TOKENS
 from .operators import IMAGE_RANK, operator_for
 
 KEPT = 256
@@ -90,7 +91,8 @@ class VdlaKernel:
         CodegenError:
             The program does not fit the machine, or an address is none.
         """
-        return compile_program(self.program, self.config, base=base, addresses=addresses)
+        room = max(self.config.token_depth - BARRIER_TOKENS, 1)
+        return compile_program(self.program, self.config, base=base, addresses=addresses, token_depth=room)
 
     def segments(self, module: VdlaModule) -> tuple[Segment, ...]:
         """The constants as they lie in DRAM for what `compile` gave."""
@@ -174,14 +176,7 @@ def _form(kind: TensorType, how: Input, layout: Layout) -> Packing | Columns:
 
 def _plain(kind: TensorType, arrangement: Arrangement, layout: Layout) -> Packing:
     """The packing as the operator has it; its layout keeps axes apart that the argument has merged."""
-    return Packing(
-        type=kind,
-        view=arrangement.view,
-        filled=arrangement.filled,
-        split=arrangement.split,
-        order=arrangement.order,
-        layout=Layout(arrangement.shape, layout.dtype, layout.lanes),
-    )
+    return Packing(type=kind, arrangement=arrangement, layout=Layout(arrangement.shape, layout.dtype, layout.lanes))
 
 
 @lru_cache(maxsize=KEPT)

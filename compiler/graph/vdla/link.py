@@ -13,10 +13,16 @@ from dovetail.isa.program import Program, ProgramError, Segment
 
 BARRIER = (
     Sync(target=Unit.STORE, push_prev=True),
-    Sync(target=Unit.COMPUTE, pop_next=True, push_prev=True),
-    Sync(target=Unit.LOAD, pop_prev=False, pop_next=True),
+    Sync(target=Unit.LOAD, push_next=True),
+    Sync(target=Unit.COMPUTE, pop_prev=True, pop_next=True, push_prev=True, push_next=True),
+    Sync(target=Unit.LOAD, pop_next=True),
+    Sync(target=Unit.STORE, pop_prev=True),
 )
-"""Loads wait until all that was computed before is stored: in DRAM it can be read, and the buffers are free."""
+"""All units wait for one another: what was computed before is stored and can be loaded, the buffers are free, and every
+token from before is taken."""
+BARRIER_TOKENS = 1
+"""Room in each queue that programs leave to barriers: a token of these may wait behind those of the program before, or
+in front of those of the program after."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,20 @@ def link(programs: Sequence[tuple[str, Program]], config: Config, dram_bytes: in
 
     Parameters
     ----------
+    programs:
+        Which leave `BARRIER_TOKENS` of each queue free.
     dram_bytes:
         Memory that the program needs.
 
     Raises
     ------
     GraphError:
-        Together they have too many instructions.
+        Together they have too many instructions, or the machine's queues have no room for barriers.
     """
+    if len(programs) > 1 and config.token_depth <= BARRIER_TOKENS:
+        raise GraphError(
+            f"token_depth is {config.token_depth}; layers one after the other need at least {BARRIER_TOKENS + 1}"
+        )
     instructions: list[Instruction] = []
     segments: list[Segment] = []
     pieces = []
