@@ -155,6 +155,22 @@ class Processor:
 
 
 @dataclass(frozen=True)
+class Check:
+    """What the module gives for seeded inputs, by an independent reference.
+
+    Attributes
+    ----------
+    seed:
+        Of `runtime.samples.random_inputs`.
+    digests:
+        For each output its `runtime.samples.digest`.
+    """
+
+    seed: int
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is where, and what happens in which order.
 
@@ -170,6 +186,8 @@ class Plan:
         Sizes of the two memories; DRAM counts from address 0.
     workspace_bytes:
         The largest workspace of a function.
+    check:
+        None where no two libraries agree to the last bit, as on floats.
     """
 
     name: str
@@ -184,6 +202,7 @@ class Plan:
     host_bytes: int
     dram_bytes: int
     workspace_bytes: int
+    check: Check | None = None
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ def check_module(plan: Plan, library: Library) -> None:
     for place, constant in enumerate(plan.constants):
         limit = plan.host_bytes if constant.space is Space.HOST else plan.dram_bytes
         _check_array(f"constants[{place}]", constant, limit)
+    if plan.check is not None and len(plan.check.digests) != len(plan.outputs):
+        raise ModuleError(f"check has {len(plan.check.digests)} digests; there are {len(plan.outputs)} outputs")
     _check_library(plan, library)
     _check_steps(plan, library)
     for place, layer in enumerate(plan.layers):

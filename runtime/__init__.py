@@ -83,7 +83,7 @@ def open(
     timeout:
         Seconds that a run may take, unless `Device.run` is given others.
     timeline:
-        File for a Chrome trace of the last run.
+        File for a Chrome trace of the last run; of a module's run with all its launches.
     profile:
         `RunResult.ends` says when each instruction was complete; it takes no noticeable time.
     waves:

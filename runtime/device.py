@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from dovetail.isa.instructions import Buffer
 from dovetail.isa.program import INSTRUCTION_BYTES, Program
 from dovetail.isa.verify import verify
 from dovetail.sim.progress import Progress
+from dovetail.sim.timeline import Section
 
 from .errors import BadAccess, ConfigMismatch, DeviceLost, OutOfMemory
 
@@ -73,10 +75,13 @@ class Loaded:
     ----------
     address:
         Where its words begin.
+    sections:
+        What a timeline calls ranges of its instructions.
     """
 
     program: Program
     address: int
+    sections: tuple[Section, ...] = ()
 
 
 class Device(ABC):
@@ -109,8 +114,8 @@ class Device(ABC):
         """The memory's bytes."""
 
     @abstractmethod
-    def _execute(self, program: Program, address: int, timeout: float | None, progress: Progress | None) -> RunResult:
-        """Run the words at `address`."""
+    def _execute(self, loaded: Loaded, timeout: float | None, progress: Progress | None, follows: bool) -> RunResult:
+        """Run a program; see `start`."""
 
     @abstractmethod
     def _close(self) -> None:
@@ -204,7 +209,7 @@ class Device(ABC):
         count = int(np.prod(shape, dtype=np.int64))
         return np.frombuffer(self.read(address, count * kind.itemsize), kind).reshape(shape).copy()
 
-    def load(self, program: Program, *, check: bool = True) -> Loaded:
+    def load(self, program: Program, *, check: bool = True, sections: Sequence[Section] = ()) -> Loaded:
         """Write a program's segments and words, so that `start` can run it any number of times.
 
         Words lie at the end of the memory, beyond the `Program.dram_bytes` of every program that is loaded, and before
@@ -214,6 +219,8 @@ class Device(ABC):
         ----------
         check:
             Verify the program, whose micro-ops must all be in its own segments.
+        sections:
+            What a timeline calls ranges of its instructions.
 
         Raises
         ------
@@ -224,14 +231,26 @@ class Device(ABC):
         isa.verify.VerificationError:
             The program breaks a rule.
         """
-        loaded = self._placed(program)
+        loaded = replace(self._placed(program), sections=tuple(sections))
         if check:
             verify(program, program_region=self._region(loaded))
         self._loaded.append(loaded)
         return loaded
 
-    def start(self, loaded: Loaded, *, timeout: float | None = None, progress: Progress | None = None) -> RunResult:
+    def start(
+        self,
+        loaded: Loaded,
+        *,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        follows: bool = False,
+    ) -> RunResult:
         """Run a loaded program and wait for its end; see `run`.
+
+        Parameters
+        ----------
+        follows:
+            A timeline shows the run behind those before it; else it begins anew.
 
         Raises
         ------
@@ -243,7 +262,7 @@ class Device(ABC):
         self._require_open()
         if loaded not in self._loaded:
             raise BadAccess("the program is not loaded on this device, or a reset forgot it: load it again")
-        return self._execute(loaded.program, loaded.address, timeout, progress)
+        return self._execute(loaded, timeout, progress, follows)
 
     def run(
         self,
@@ -275,7 +294,7 @@ class Device(ABC):
         loaded = self._placed(program)
         if check:
             verify(program, dram_bytes=loaded.address, dram=self._memory, program_region=self._region(loaded))
-        return self._execute(program, loaded.address, timeout, progress)
+        return self._execute(loaded, timeout, progress, False)
 
     def reset(self) -> None:
         """Bring the machine to rest, and forget all allocations and loaded programs."""

@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from dovetail.isa.config import Config
 from dovetail.isa.instructions import Buffer, buffer_depth, entry_bytes
-from dovetail.isa.program import Program
 from dovetail.sim.functional import FunctionalError, FunctionalSimulator
 from dovetail.sim.progress import Progress
 
-from .device import DEFAULT_MEMORY_BYTES, Device, RunResult
+from .device import DEFAULT_MEMORY_BYTES, Device, Loaded, RunResult
 from .errors import BadAccess, DeviceFault
 
 
@@ -52,10 +51,10 @@ class FunctionalDevice(Device):
         shape = (buffer_depth(self.config, buffer), entry_bytes(self.config, buffer))
         return arrays[buffer].view(np.uint8).reshape(shape)
 
-    def _execute(self, program: Program, address: int, timeout: float | None, progress: Progress | None) -> RunResult:
+    def _execute(self, loaded: Loaded, timeout: float | None, progress: Progress | None, follows: bool) -> RunResult:
         begin = time.perf_counter()
         try:
-            result = self._simulator.run(program.instructions)
+            result = self._simulator.run(loaded.program.instructions)
         except FunctionalError as error:
             raise DeviceFault(str(error), hint="dovetail verify says more about the program") from None
         return RunResult(

@@ -1,12 +1,23 @@
-"""Cycles of each layer of a network."""
+"""Layers of a network in its programs, and their cycles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from dovetail.isa.module import Launch, Plan
+from dovetail.sim.timeline import Section
 
 from .device import RunResult
+
+
+def sections(plan: Plan, program: int) -> tuple[Section, ...]:
+    """What a timeline calls the layers of a program, which is known by its number."""
+    steps = {place for place, step in enumerate(plan.steps) if isinstance(step, Launch) and step.program == program}
+    return tuple(
+        Section(" + ".join(layer.origin) or layer.name, *layer.instructions)
+        for layer in plan.layers
+        if layer.step in steps and layer.instructions is not None
+    )
 
 
 def layer_cycles(plan: Plan, results: Sequence[RunResult]) -> tuple[int | None, ...]:

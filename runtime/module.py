@@ -21,7 +21,7 @@ from .context import KINDS, Context
 from .device import Device, Loaded, RunResult, memory_for
 from .errors import ConfigMismatch
 from .functions import Arena, Functions
-from .layers import layer_cycles
+from .layers import layer_cycles, sections
 from .timing import Timing
 
 Array = npt.NDArray[Any]
@@ -87,7 +87,7 @@ class Module:
         self.plan, self.library, self.device = plan, library, device
         self.results: tuple[RunResult, ...] = ()
         self.step_seconds: tuple[float, ...] = ()
-        self._owned, self._closed, self._ran = owned, False, False
+        self._owned, self._closed, self._ran, self._follows = owned, False, False, False
         self._lock = threading.Lock()
         self._host = Arena(plan.host_bytes)
         self._functions = Functions(plan, library)
@@ -95,7 +95,10 @@ class Module:
         self._missing = {constant.name: constant for constant in plan.constants}
         self._tensors = {tensor.name: tensor for tensor in plan.inputs}
         self._constants = {constant.name: constant for constant in plan.constants}
-        loaded = [] if device is None else [device.load(program) for program in library.programs]
+        loaded = []
+        if device is not None:
+            for number, program in enumerate(library.programs):
+                loaded.append(device.load(program, sections=sections(plan, number)))
         self._steps = [self._bound(step, loaded) for step in plan.steps]
 
     def __enter__(self) -> Self:
@@ -173,6 +176,7 @@ class Module:
             self._ran = False
             for name, array in self._inputs.items():
                 self._host.view(self._tensors[name])[...] = array
+            self._follows = False
             results, seconds = [], []
             for step in self._steps:
                 begin = time.perf_counter()
@@ -243,8 +247,13 @@ class Module:
         device = self.device
         assert device is not None
         if isinstance(step, Launch):
-            return lambda program=loaded[step.program]: device.start(program)  # type: ignore[misc]
+            return lambda: self._launch(device, loaded[step.program])
         return lambda: self._transfer(device, step)
+
+    def _launch(self, device: Device, loaded: Loaded) -> RunResult:
+        result = device.start(loaded, follows=self._follows)
+        self._follows = True
+        return result
 
     def _transfer(self, device: Device, step: Transfer) -> None:
         data = self._host.data[step.host : step.host + step.nbytes]

@@ -21,9 +21,9 @@ from dovetail.sim.rtl.build import BuildError, Flavour, Options, build
 from dovetail.sim.rtl.client import Settings, Simulator, SimulatorLost, SimulatorTimeout
 from dovetail.sim.rtl.machine import FOREVER, Outcome, run_program
 from dovetail.sim.rtl.toolchain import ToolMissing
-from dovetail.sim.timeline import write_trace
+from dovetail.sim.timeline import Trace
 
-from .device import DEFAULT_MEMORY_BYTES, Device, RunResult
+from .device import DEFAULT_MEMORY_BYTES, Device, Loaded, RunResult
 from .errors import BadAccess, DeviceError, DeviceFault, DeviceLost, DeviceTimeout, DeviceUnavailable
 from .identity import require_machine
 
@@ -48,7 +48,7 @@ class RtlDevice(Device):
     timeout:
         Seconds that a run may take; then the simulator is killed.
     timeline:
-        File for the Chrome trace of the last run.
+        File for the Chrome trace of the last run, and of those that it follows.
     profile:
         Results say when each instruction was complete.
     waves:
@@ -71,6 +71,7 @@ class RtlDevice(Device):
         super().__init__(config, memory_bytes)
         self._timeout, self._timeline, self._progress = timeout, timeline, progress
         self._profile = profile
+        self._trace = Trace()
         for path in (timeline, waves):
             if path is not None and not path.resolve().parent.is_dir():
                 raise DeviceUnavailable(f"{path}: there is no folder {path.resolve().parent} to write it in")
@@ -125,14 +126,15 @@ class RtlDevice(Device):
         with self._translated():
             self._simulator.record_waves(on)
 
-    def _execute(self, program: Program, address: int, timeout: float | None, progress: Progress | None) -> RunResult:
+    def _execute(self, loaded: Loaded, timeout: float | None, progress: Progress | None, follows: bool) -> RunResult:
+        program = loaded.program
         with self._translated():
             if self._records:
                 self._simulator.clear_timeline()
             begin = time.perf_counter()
             outcome = run_program(
                 self._simulator,
-                address=address,
+                address=loaded.address,
                 length=len(program),
                 watchdog=WATCHDOG_CYCLES,
                 max_cycles=FOREVER,
@@ -141,7 +143,7 @@ class RtlDevice(Device):
             )
             seconds = time.perf_counter() - begin
             if self._timeline is not None:
-                self._write_timeline(self._timeline, program)
+                self._write_timeline(self._timeline, loaded, follows)
             ends = self._simulator.recording().instruction_ends(program.instructions) if self._profile else None
         if outcome.status is not Status.DONE:
             raise _fault(outcome, program)
@@ -162,9 +164,12 @@ class RtlDevice(Device):
     def _recording(self, settings: Settings) -> Settings:
         return replace(settings, timeline=self._records)
 
-    def _write_timeline(self, path: Path, program: Program) -> None:
+    def _write_timeline(self, path: Path, loaded: Loaded, follows: bool) -> None:
+        if not follows:
+            self._trace = Trace()
+        self._trace.add(self._simulator.timeline(), loaded.program.instructions, loaded.sections)
         try:
-            write_trace(path, self._simulator.timeline(), program.instructions)
+            self._trace.write(path)
         except OSError as error:
             raise DeviceError(f"{path}: the timeline cannot be written: {error.strerror or error}") from None
 

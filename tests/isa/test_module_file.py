@@ -20,6 +20,7 @@ from dovetail.isa.container import PREFIX
 from dovetail.isa.instructions import Buffer, Finish, Load
 from dovetail.isa.module import (
     Call,
+    Check,
     Constant,
     Launch,
     Layer,
@@ -55,6 +56,7 @@ PLAN = Plan(
     host_bytes=128,
     dram_bytes=256,
     workspace_bytes=1024,
+    check=Check(7, ("ab",)),
 )
 LIBRARY = Library((PROGRAM,), {"f": b"code"})
 PARAMS: dict[str, Any] = {
@@ -173,6 +175,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("plan.layers[0].step", 1, "layers[0].instructions: 0 to 1; the step's program has 0 instructions"),
         ("plan.layers[0].instructions", [1, 3], "layers[0].instructions: 1 to 3; the step's program has 2 "),
         ("plan.layers[0].instructions", [1], "plan.layers[0].instructions must be a list of 2, not a list of 1"),
+        ("plan.check.digests", [], "check has 0 digests; there are 1 outputs"),
+        ("plan.check.seed", -1, "plan.check.seed must be a natural number, not -1"),
         ("programs", 7, "the header has no list of programs"),
         ("programs[0]", 1 << 50, "programs[0] claims 1125899906842624 bytes; "),
         ("programs[0]", 10, "programs[0]: truncated: 10 bytes, a program file has at least 24"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -88,6 +89,23 @@ def test_without_a_profile_only_layers_alone_in_a_program_have_cycles() -> None:
             module.set_input(**params)
             module.run(x=data(1))
             assert [cycles is None for cycles in module.layer_cycles()] == [True, linked, linked, True]
+
+
+@pytest.mark.rtl
+def test_a_timeline_holds_all_launches_of_the_last_run_by_layer(tmp_path: Path) -> None:
+    plan, library, params = network()
+    with runtime.create(plan, library, "rtl", checks=True, timeline=tmp_path / "trace.json") as module:
+        module.set_input(**params)
+        for seed in range(2):
+            module.run(x=data(seed))
+        events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+        layers = [event for event in events if event.get("cat") == "layer"]
+        assert [event["name"] for event in layers] == ["MatMul_0", "MatMul_1"]
+        for event, result in zip(layers, module.results, strict=True):
+            assert event["dur"] == pytest.approx(result.cycles, abs=4)
+    first, second = layers
+    assert second["ts"] == pytest.approx(first["ts"] + first["dur"], abs=4)
+    assert {event["ts"] < second["ts"] for event in events if event["name"] == "GEMM"} == {True, False}
 
 
 def test_nothing_is_left_over_from_one_run_to_the_next(module: Module, parts: Any) -> None:

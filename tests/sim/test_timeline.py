@@ -10,7 +10,7 @@ from dovetail.isa.config import load_config
 from dovetail.isa.disassembler import format_instruction
 from dovetail.isa.instructions import Buffer, Finish, Gemm, Load, Store
 from dovetail.isa.registers import Activity
-from dovetail.sim.timeline import Change, chrome_trace, write_trace
+from dovetail.sim.timeline import Change, Section, Trace
 
 from .rtl_programs import OUTPUTS, UOPS
 
@@ -38,15 +38,23 @@ RUN = [
 ]
 
 
-def slices(category: str) -> list[tuple[Any, ...]]:
-    events = chrome_trace(RUN, PROGRAM)["traceEvents"]
+def trace_events(*runs: list[Change], sections: tuple[Section, ...] = ()) -> list[dict[str, Any]]:
+    """The events of the trace of runs of `PROGRAM`."""
+    trace = Trace()
+    for run in runs:
+        trace.add(run, PROGRAM, sections)
+    return list(json.loads(trace.text())["traceEvents"])
+
+
+def slices(category: str, *runs: list[Change], sections: tuple[Section, ...] = ()) -> list[tuple[Any, ...]]:
+    events = trace_events(*(runs or [RUN]), sections=sections)
     return [(e["tid"], e["name"], e["ts"], e["dur"]) for e in events if e["ph"] == "X" and e["cat"] == category]
 
 
 def test_each_unit_has_a_track_with_its_instructions() -> None:
-    events = chrome_trace(RUN, PROGRAM)["traceEvents"]
+    events = trace_events(RUN)
     names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
-    assert names == {1: "load", 2: "compute", 3: "store"}
+    assert names == {1: "load", 2: "compute", 3: "store", 4: "layers"}
     assert slices("instruction") == [(1, "LOAD", 10, 50), (2, "GEMM", 10, 60), (3, "STORE", 10, 70)]
     texts = {e["args"]["index"]: e["args"]["text"] for e in events if e.get("cat") == "instruction"}
     assert texts == {i: format_instruction(PROGRAM[i]) for i in range(3)}
@@ -61,7 +69,7 @@ def test_waits_are_named_by_their_reason() -> None:
 
 
 def test_queue_levels_are_counters() -> None:
-    counters = [e for e in chrome_trace(RUN, PROGRAM)["traceEvents"] if e["ph"] == "C"]
+    counters = [e for e in trace_events(RUN) if e["ph"] == "C"]
     assert [(e["ts"], e["args"]["tokens"]) for e in counters if e["name"] == "tokens load to compute"] == [
         (0, 0),
         (60, 1),
@@ -72,19 +80,35 @@ def test_queue_levels_are_counters() -> None:
 
 def test_an_index_that_is_not_the_units_is_not_shown() -> None:
     stale = [Change(0, True, (BUSY, BUSY, BUSY), (3, 0, 99), (0, 0, 0, 0)), change(10, False, (IDLE, IDLE, IDLE))]
-    events = chrome_trace(stale, PROGRAM)["traceEvents"]
+    events = trace_events(stale)
     assert not [e for e in events if e["ph"] == "X"]
 
 
 def test_nothing_recorded_gives_an_empty_trace() -> None:
-    assert not [e for e in chrome_trace([], PROGRAM)["traceEvents"] if e["ph"] != "M"]
+    assert not [e for e in trace_events([]) if e["ph"] != "M"]
+
+
+def test_layers_have_a_track_from_the_end_of_one_to_the_end_of_the_next() -> None:
+    sections = (Section("second", 1, 4), Section("first", 0, 1), Section("nothing", 4, 4))
+    assert slices("layer", sections=sections) == [(4, "first", 0, 60), (4, "second", 60, 20)]
+
+
+def test_runs_follow_one_another() -> None:
+    once, twice = slices("instruction"), slices("instruction", RUN, RUN)
+    assert twice == once + [(thread, name, 80 + start, duration) for thread, name, start, duration in once]
+    layers = slices("layer", RUN, RUN, sections=(Section("all", 0, 4),))
+    assert layers == [(4, "all", 0, 80), (4, "all", 80, 80)]
+    counters = [e["ts"] for e in trace_events(RUN, RUN) if e["name"] == "tokens load to compute"]
+    assert counters == [0, 60, 61, 80, 140, 141]
 
 
 def test_a_trace_replaces_the_last_one_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     path.write_text("the last one")
     with path.open() as reader:
-        write_trace(path, RUN, PROGRAM)
+        trace = Trace()
+        trace.add(RUN, PROGRAM)
+        trace.write(path)
         assert reader.read() == "the last one"
-    assert json.loads(path.read_text()) == chrome_trace(RUN, PROGRAM)
+    assert path.read_text() == trace.text()
     assert list(tmp_path.iterdir()) == [path]
