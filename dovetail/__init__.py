@@ -84,14 +84,20 @@ _HOMES = {
     )
 }
 
-_MODULES = ("nd", "target")
+_MODULES = {
+    "compiler": "dovetail.compiler",
+    "frontend": "dovetail.compiler.frontend",
+    "nd": "dovetail.nd",
+    "runtime": "dovetail.runtime",
+    "target": "dovetail.target",
+}
 
 __all__ = ["__version__", *sorted([*_HOMES, *_MODULES])]
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
+        return import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]

@@ -11,6 +11,8 @@ from dovetail.isa.container import replace_file
 
 PROGRAM_SUFFIX = ".dvt"
 """Of program files."""
+MODULE_SUFFIX = ".dovetail"
+"""Of compiled modules."""
 
 
 class InputError(ValueError):

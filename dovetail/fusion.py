@@ -81,7 +81,7 @@ def measure_fusion(
     Raises
     ------
     CompileError, InputError, ConfigError, DeviceError:
-        See `network_job.run_source`.
+        See `network.read_network`, `network_job.prepare_network` and `network_job.run_network`.
     """
     network = read_network(workload, progress=progress)
     target = target_of(device, config, latency=latency, bytes_per_cycle=bytes_per_cycle, threads=1)
@@ -94,7 +94,7 @@ def measure_fusion(
             cycles=result.cycles,
             dram_bytes=(result.dram_read_bytes or 0) + (result.dram_write_bytes or 0),
             cpu_seconds=_on_cpu(network, seed, fused, progress),
-            exact=result.exact,
+            exact=bool(result.exact),
         )
     return FusionResult(workload=workload, device=device, config=config, fused=found[True], unfused=found[False])
 

@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from dovetail.arrays import read_samples
 from dovetail.compiler.errors import CompileError
 from dovetail.compiler.graph import Graph
-from dovetail.compiler.graph.types import TensorType
+from dovetail.compiler.graph.ops.quantised import Dequantize, Quantize
 from dovetail.files import InputError
+from dovetail.isa.module import Tensor
 from dovetail.networks import NETWORKS, calibration, quantised
+from dovetail.networks.errors import require
+from dovetail.runtime.samples import random_inputs
 from dovetail.sim.progress import Progress, silent
 
 if TYPE_CHECKING:
     import onnx
 
-ONNX, KERAS, MODULE = ".onnx", ".keras", ".dovetail"
+ONNX, KERAS = ".onnx", ".keras"
+MODELS = (ONNX, KERAS)
+"""Suffixes of files that hold a model."""
 IMPORTED = "imported"
 """What `show_pass` calls the graph before all passes."""
-SUFFIXES = (ONNX, KERAS, MODULE)
-"""Of files that hold a network: two kinds of models, and compiled modules."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -37,25 +40,45 @@ class Network:
     ----------
     model:
         In ONNX.
+    folder:
+        Where its external data are; None where it has none.
     graph:
         With its weights bound.
     """
 
     name: str
     model: onnx.ModelProto
+    folder: Path | None
     graph: Graph
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Names, shapes and types of its inputs."""
+        return tuple(Tensor(value.name, value.type.shape, value.type.dtype, 0) for value in self.graph.inputs)
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether some of it computes on quantised numbers."""
+        return any(isinstance(node.op, Quantize | Dequantize) for node in self.graph.nodes)
+
+    def complete_model(self) -> onnx.ModelProto:
+        """The model with its external data inside."""
+        if self.folder is not None:
+            import onnx
+
+            onnx.load_external_data_for_model(self.model, str(self.folder))
+        return self.model
 
     def inputs(self, seed: int) -> Arrays:
         """Seeded data for its inputs: of the known networks like what they were calibrated with, else random."""
         if self.name in NETWORKS:
             return dict(next(iter(calibration(self.name, seed, 1))))
-        random = np.random.default_rng(seed)
-        return {value.name: _random(random, value.type) for value in self.graph.inputs}
+        return random_inputs(self.tensors, seed)
 
 
 def is_network(workload: str) -> bool:
-    """Whether a workload is a network, by its name or by that of a file."""
-    return workload in NETWORKS or Path(workload).suffix in SUFFIXES
+    """Whether a workload is a network that can be compiled, by its name or by that of a file."""
+    return workload in NETWORKS or Path(workload).suffix in MODELS
 
 
 def read_network(
@@ -81,54 +104,41 @@ def read_network(
     InputError:
         A file cannot be read, or a package that is needed is not installed.
     """
-    from dovetail.compiler.frontend.onnx import from_onnx
+    require("onnx")
+    from dovetail.compiler.frontend import from_onnx
 
+    folder = None
+    given: onnx.ModelProto | str
     if source in NETWORKS:
-        model = quantised(source, progress=progress)
-    else:
-        progress(f"reading {source}", 0, 0)
-        model = _read(source)
         if calibration_data is not None:
-            from dovetail.compiler.frontend.quantisation import quantise
+            raise InputError(f"{source} is quantised already: --calibration is for files")
+        model = given = quantised(source, progress=progress)
+    else:
+        samples = None if calibration_data is None else read_samples(calibration_data)
+        progress(f"reading {source}", 0, 0)
+        model, folder = _read(source, shapes)
+        given = source if folder is not None else model
+        if samples is not None:
+            from dovetail.compiler.frontend import quantise
 
             progress(f"quantising {source}", 0, 0)
-            model = quantise(model, _samples(calibration_data))
+            model = given = quantise(given, samples)
+            folder = None
     progress(f"importing {source}", 0, 0)
-    graph, params = from_onnx(model, shapes=shapes)
-    return Network(source, model, graph.bind(params))
+    graph, params = from_onnx(given, shapes=shapes)
+    return Network(source, model, folder, graph.bind(params))
 
 
-def _read(source: str) -> onnx.ModelProto:
+def _read(source: str, shapes: Mapping[str, Sequence[int]] | None) -> tuple[onnx.ModelProto, Path | None]:
+    """A model in a file, and the folder of its external data."""
     if Path(source).suffix == KERAS:
         from dovetail.compiler.frontend.keras import keras_to_onnx
 
-        return keras_to_onnx(source)
-    from dovetail.compiler.frontend.onnx import read_model
+        return keras_to_onnx(source, shapes=shapes), None
+    from dovetail.compiler.frontend.onnx.reading import read_model
 
-    return read_model(source)
-
-
-def _samples(path: Path) -> list[Arrays]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a .npz file of arrays: {error}") from None
-    counts = {len(array) if array.ndim else 0 for array in arrays.values()}
-    if len(counts) != 1 or not next(iter(counts)):
-        raise InputError(f"{path}: its arrays must have equally many samples along the first axis, one at least")
-    return [
-        {name: array[number : number + 1] for name, array in arrays.items()} for number in range(next(iter(counts)))
-    ]
-
-
-def _random(random: np.random.Generator, kind: TensorType) -> NDArray[Any]:
-    if kind.numpy.kind == "f":
-        return np.asarray(random.standard_normal(kind.shape)).astype(kind.numpy)
-    if kind.numpy.kind == "b":
-        return np.asarray(random.integers(0, 2, kind.shape)).astype(bool)
-    low, high = max(np.iinfo(kind.numpy).min, -128), min(np.iinfo(kind.numpy).max, 127)
-    return np.asarray(random.integers(low, high, kind.shape, endpoint=True)).astype(kind.numpy)
+    read = read_model(source)
+    return read.proto, read.folder
 
 
 def show_pass(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,28 +12,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dovetail import runtime
-from dovetail.compiler.graph import Graph
+from dovetail.arrays import write_arrays
+from dovetail.compiler.errors import CompileError
+from dovetail.compiler.graph import Graph, Value
 from dovetail.compiler.graph.deploy import deploy
 from dovetail.compiler.graph.interpreter import interpret
+from dovetail.compiler.graph.ops import movement
+from dovetail.compiler.graph.ops.quantised import Dequantize
 from dovetail.compiler.graph.passes.remove_dead import remove_dead
 from dovetail.compiler.graph.pipeline import optimise
 from dovetail.compiler.target import LlvmTarget, Target, VdlaTarget
+from dovetail.files import InputError
 from dovetail.isa.config import load_config
-from dovetail.isa.instructions import Alu, Gemm
-from dovetail.isa.module import Layer, Library, Plan
-from dovetail.layerwise import compare
-from dovetail.network import Network, read_network
-from dovetail.network_result import Agreement, LayerResult, NetworkResult
-from dovetail.result import Memory
-from dovetail.runtime.module import Module
+from dovetail.isa.module import Library, Plan
+from dovetail.layerwise import LayerwiseError, compare, compare_layers
+from dovetail.module_job import Setting, execute, network_result
+from dovetail.network import Network
+from dovetail.network_result import CPU, Agreement, NetworkResult
 from dovetail.sim.progress import Progress, silent
 
 Arrays = Mapping[str, NDArray[Any]]
+Module = tuple[Plan, Library, dict[str, NDArray[Any]]]
 
-CPU = "cpu"
 FLOAT_TOLERANCE = 1e-4
 """Relative to the largest value of a tensor: what rounding and the mathematics of libraries leave."""
+MOVING = tuple(getattr(movement, name) for name in movement.__all__)
+"""Operators that compute nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def prepare_network(
     fused: bool = True,
     progress: Progress = silent,
 ) -> NetworkJob:
-    """Compile a network for a target.
+    """Compile a network for a target. If nothing of it suits the accelerator, the module is one for the CPU.
 
     Parameters
     ----------
@@ -86,16 +91,24 @@ def prepare_network(
     begin = time.perf_counter()
     progress(f"optimising {network.name}", 0, 0)
     graph = optimise(network.graph, fused=fused)
-    plan, library, params = deploy(graph, target, fused=fused, progress=progress)
+    plan, library, params = _deployed(graph, target, fused, progress)
     seconds = time.perf_counter() - begin
     given = network.inputs(seed) if inputs is None else inputs
     return NetworkJob(network, target, config_name, fused, graph, plan, library, params, given, seconds)
+
+
+def _deployed(graph: Graph, target: Target, fused: bool, progress: Progress) -> Module:
+    plan, library, params = deploy(graph, target, fused=fused, progress=progress)
+    if not library.programs:
+        plan = replace(plan, config=None)
+    return plan, library, params
 
 
 def run_network(
     job: NetworkJob,
     device: str,
     *,
+    outputs: Path | None = None,
     timeline: str | Path | None = None,
     waves: str | Path | None = None,
     timeout: float | None = None,
@@ -106,89 +119,64 @@ def run_network(
     Parameters
     ----------
     device:
-        ``cpu`` for the target llvm; else a name for `runtime.open`.
+        ``cpu`` for the target llvm; else a name for `runtime.open`. A network of which nothing runs on the accelerator
+        runs on ``cpu`` in any case.
+    outputs:
+        A ``.npz`` file for what the device gives.
 
     Raises
     ------
+    InputError:
+        Its operators cannot take the inputs, or there is no accelerator to make a timeline or waves of.
     ConfigError, DeviceError:
         See `runtime.create` and `Module.run`.
     """
+    setting = _setting(job, device, timeline=timeline, waves=waves, timeout=timeout)
+    if setting.device == CPU and (timeline or waves):
+        raise InputError(f"{job.network.name}: nothing of it runs on the accelerator: no timeline or waves to write")
     progress(f"{job.network.name}: reference", 0, 0)
-    expected = dict(job.inputs) | interpret(job.graph, job.inputs)
-    with _opened(job, job.plan, job.library, device, timeline, waves, timeout, progress) as module:
-        module.set_input(**job.params)
-        progress(f"running {job.network.name}", 0, 0)
-        begin = time.perf_counter()
-        module.run(**job.inputs)
-        seconds = time.perf_counter() - begin
-        found = {tensor.name: module.get_output(tensor.name) for tensor in job.plan.outputs}
-        cycles, layers, results = module.cycles, _layers(module), module.results
-    error = max((_distance(array, expected[name]) for name, array in found.items()), default=0.0)
-    exact = all(np.array_equal(array, expected[name], equal_nan=True) for name, array in found.items())
-    if not exact and _has_float_operators(job.graph):
+    expected = reference(job)
+    run = execute(job.plan, job.library, job.params, job.inputs, setting, progress=progress)
+    if outputs is not None:
+        write_arrays(outputs, run.outputs)
+    error = max((_distance(array, expected[name]) for name, array in run.outputs.items()), default=0)
+    exact = all(_same(array, expected[name]) for name, array in run.outputs.items())
+    if not exact and computes_in_float(job.graph):
         progress(f"{job.network.name}: checking each operator", 0, 0)
-        exact = _each_is_right(job, device, progress)
+        exact = _each_is_right(job, replace(setting, timeline=None, waves=None), progress)
     progress(f"{job.network.name}: ONNX Runtime", 0, 0)
-    config = job.plan.config
-    macs = sum(layer.macs for layer in job.plan.layers)
-    accelerated = sum(layer.macs for layer in job.plan.layers if layer.on_accelerator)
-    timed = cycles is not None and isinstance(job.target, VdlaTarget)
-    moved = sum(layer.dram_read_bytes + layer.dram_write_bytes for layer in job.plan.layers)
-    memory = Memory()
-    if timed:
-        assert isinstance(job.target, VdlaTarget)
-        memory = Memory(latency_cycles=job.target.latency, bytes_per_cycle=job.target.bytes_per_cycle)
-    return NetworkResult(
+    return network_result(
+        job.plan,
+        job.library,
+        run,
+        setting,
         workload=job.network.name,
-        device=device,
-        config=None if config is None else job.config_name,
-        fingerprint=None if config is None else f"{config.fingerprint:016x}",
-        memory=memory,
-        latency_hiding=None if config is None else True,
+        config_name=job.config_name,
         exact=exact,
         max_abs_error=error,
-        macs=macs,
-        tensor_bytes=moved,
-        cycles=cycles,
-        utilization=accelerated / (cycles * config.macs_per_cycle) if cycles and config else None,
-        roofline=None,
-        instructions=sum(len(program) - 1 for program in job.library.programs) if config else None,
-        micro_ops=_micro_ops(job.library) if config else None,
-        dram_read_bytes=sum(result.dram_read_bytes for result in results) if config else None,
-        dram_write_bytes=sum(result.dram_write_bytes for result in results) if config else None,
-        counters=_summed([result.counters for result in results if result.counters]),
         compile_seconds=job.compile_seconds,
-        run_seconds=seconds,
-        cycles_per_second=cycles / seconds if cycles else None,
-        accelerated_macs=accelerated,
-        launches=len(results),
-        layers=layers,
         onnxruntime=agreement(job, expected),
     )
 
 
-def run_source(
-    source: str,
-    device: str,
-    *,
-    config: str = "default",
-    latency: int = 64,
-    bytes_per_cycle: int = 16,
-    seed: int = 0,
-    threads: int = 1,
-    fused: bool = True,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    calibration_data: Path | None = None,
-    timeline: str | Path | None = None,
-    waves: str | Path | None = None,
-    timeout: float | None = None,
-    progress: Progress = silent,
-) -> NetworkResult:
-    """Read, compile and run a network; see `read_network`, `prepare_network` and `run_network`."""
-    target = target_of(device, config, latency=latency, bytes_per_cycle=bytes_per_cycle, threads=threads)
-    network = read_network(source, shapes=shapes, calibration_data=calibration_data, progress=progress)
-    job = prepare_network(network, target, config_name=config, seed=seed, fused=fused, progress=progress)
-    return run_network(job, device, timeline=timeline, waves=waves, timeout=timeout, progress=progress)
+def reference(job: NetworkJob, inputs: Arrays | None = None) -> dict[str, NDArray[Any]]:
+    """All values that NumPy computes, by name, from the job's inputs or others.
+
+    Raises
+    ------
+    InputError:
+        An operator cannot take what it is given, such as an index beyond the end.
+    """
+    given = dict(job.inputs if inputs is None else inputs)
+    try:
+        with np.errstate(all="ignore"):
+            return given | interpret(job.graph, given)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        if isinstance(error, CompileError):
+            raise
+        raise InputError(
+            f"{job.network.name}: its operators cannot take these inputs ({error}): give suitable ones with --input"
+        ) from None
 
 
 def target_of(device: str, config: str, *, latency: int, bytes_per_cycle: int, threads: int) -> Target:
@@ -199,87 +187,73 @@ def target_of(device: str, config: str, *, latency: int, bytes_per_cycle: int, t
 
 
 def agreement(job: NetworkJob, values: Arrays) -> Agreement | None:
-    """How int8 tensors differ from ONNX Runtime's; None where the model has none."""
+    """How int8 tensors differ from ONNX Runtime's; None where the model has none, or is nothing for ONNX Runtime."""
     int8 = {name: array for name, array in values.items() if array.dtype == np.int8}
-    differences = compare(job.network.model, int8, job.inputs) if int8 else []
-    if not differences:
+    if not int8:
         return None
-    worst = max(differences, key=lambda one: (one.steps, one.fraction))
+    try:
+        model = job.network.complete_model()
+        chained, layers = compare(model, int8, job.inputs), compare_layers(model, job.graph, job.inputs)
+    except LayerwiseError:
+        raise
+    except Exception:  # ONNX Runtime has a type of its own for each status, with nothing in common
+        return None
+    if not layers:
+        return None
+    worst = max(layers, key=lambda one: (one.steps, one.fraction))
     return Agreement(
-        tensors=len(differences),
+        tensors=len(layers),
         max_steps=worst.steps,
         worst=worst.name,
-        fraction=max(one.fraction for one in differences),
+        fraction=max(one.fraction for one in layers),
+        chained_max_steps=max((one.steps for one in chained), default=0),
+        chained_fraction=max((one.fraction for one in chained), default=0.0),
     )
 
 
-def _opened(
-    job: NetworkJob,
-    plan: Plan,
-    library: Library,
-    device: str,
-    timeline: str | Path | None,
-    waves: str | Path | None,
-    timeout: float | None,
-    progress: Progress,
-) -> Module:
-    if plan.config is None:
-        return runtime.create(plan, library, CPU)
-    settings: dict[str, Any] = {}
-    if isinstance(job.target, VdlaTarget) and device == "rtl":
-        settings = {"latency": job.target.latency, "bytes_per_cycle": job.target.bytes_per_cycle}
-        settings |= {"checks": job.target.checks, "profile": True, "timeline": timeline, "waves": waves}
-        settings |= {"timeout": timeout}
-    return runtime.create(plan, library, device, progress=progress, **settings)
-
-
-def _layers(module: Module) -> tuple[LayerResult, ...]:
-    peak = module.plan.config.macs_per_cycle if module.plan.config else 1
-    return tuple(
-        _layer(layer, cycles, peak) for layer, cycles in zip(module.layers, module.layer_cycles(), strict=True)
+def _setting(job: NetworkJob, device: str, **files: Any) -> Setting:
+    if job.plan.config is None:
+        return Setting(device=CPU)
+    if not isinstance(job.target, VdlaTarget):
+        return Setting(device=device, **files)
+    target = job.target
+    return Setting(
+        device=device,
+        latency=target.latency,
+        bytes_per_cycle=target.bytes_per_cycle,
+        checks=target.checks,
+        **files,
     )
 
 
-def _layer(layer: Layer, cycles: int | None, peak: int) -> LayerResult:
-    there = layer.on_accelerator
-    return LayerResult(
-        name=layer.name,
-        op=layer.op,
-        origin=layer.origin,
-        device="accelerator" if there else "cpu",
-        reason=layer.reason,
-        macs=layer.macs,
-        cycles=cycles,
-        utilization=layer.macs / (cycles * peak) if cycles and layer.macs else None,
-        dram_read_bytes=layer.dram_read_bytes if there else None,
-        dram_write_bytes=layer.dram_write_bytes if there else None,
-    )
-
-
-def _has_float_operators(graph: Graph) -> bool:
-    """Some operator computes in float, not counting those to and from int8: no two libraries agree to the last bit."""
+def computes_in_float(graph: Graph) -> bool:
+    """Whether some operator makes floats of floats, not only moves them: no two libraries agree to the last bit."""
     return any(
-        node.output.type.dtype == "float32" and any(value.type.dtype == "float32" for value in node.inputs[:1])
+        _is_float(node.output) and any(map(_is_float, node.inputs)) and type(node.op) not in MOVING
         for node in graph.nodes
+        if not isinstance(node.op, Dequantize)
     )
 
 
-def _each_is_right(job: NetworkJob, device: str, progress: Progress) -> bool:
+def _is_float(value: Value) -> bool:
+    return value.type.numpy.kind == "f"
+
+
+def _each_is_right(job: NetworkJob, setting: Setting, progress: Progress) -> bool:
     """Whether each operator gives what NumPy does for the operands that it had on the device.
 
     All values are outputs of a second module. Integers must be equal, floats near.
     """
     values = tuple(node.output for node in job.graph.nodes)
     graph = remove_dead(replace(job.graph, outputs=values))
-    plan, library, params = deploy(graph, job.target, fused=False)
-    with _opened(job, plan, library, device, None, None, None, progress) as module:
-        module.set_input(**params)
-        module.run(**job.inputs)
-        known = {tensor.name: module.get_output(tensor.name) for tensor in plan.outputs}
+    plan, library, params = _deployed(graph, job.target, False, progress)
+    known = execute(plan, library, params, job.inputs, setting, progress=progress).outputs
     known |= dict(job.inputs) | {value.name: array for value, array in graph.constants.items()}
-    return all(
-        _near(known[node.name], node.op.evaluate(*(known[value.name] for value in node.inputs))) for node in graph.nodes
-    )
+    with np.errstate(all="ignore"):
+        return all(
+            _near(known[node.name], node.op.evaluate(*(known[value.name] for value in node.inputs)))
+            for node in graph.nodes
+        )
 
 
 def _near(found: NDArray[Any], expected: NDArray[Any]) -> bool:
@@ -289,16 +263,15 @@ def _near(found: NDArray[Any], expected: NDArray[Any]) -> bool:
     return bool(np.allclose(found, expected, rtol=FLOAT_TOLERANCE, atol=allowed, equal_nan=True))
 
 
+def _same(found: NDArray[Any], expected: NDArray[Any]) -> bool:
+    return np.array_equal(found, expected, equal_nan=found.dtype.kind == "f")
+
+
 def _distance(found: NDArray[Any], expected: NDArray[Any]) -> float:
-    return float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0))
-
-
-def _micro_ops(library: Library) -> int:
-    kernels = [one for program in library.programs for one in program.instructions if isinstance(one, Gemm | Alu)]
-    return sum(one.outer * one.inner * one.uop_count for one in kernels)
-
-
-def _summed(counters: list[dict[str, int]]) -> dict[str, int] | None:
-    if not counters:
-        return None
-    return {name: sum(one[name] for one in counters) for name in counters[0]}
+    """The largest difference; a finite number, so that it is one in JSON."""
+    if _same(found, expected):
+        return 0
+    with np.errstate(all="ignore"):
+        differences = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    differences[(found == expected) | (np.isnan(found) & np.isnan(expected))] = 0
+    return float(np.nan_to_num(differences, nan=sys.float_info.max).max(initial=0.0))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from .result import Result
 
+ACCELERATOR, CPU = "accelerator", "cpu"
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerResult:
@@ -25,6 +27,8 @@ class LayerResult:
         Why it is not on the accelerator, if so.
     utilization:
         As of `Result`.
+    seconds:
+        Of operators on the CPU.
     """
 
     name: str
@@ -37,36 +41,39 @@ class LayerResult:
     utilization: float | None
     dram_read_bytes: int | None
     dram_write_bytes: int | None
+    seconds: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How the int8 tensors of a network differ from ONNX Runtime's on the same model.
+    """How the int8 tensors of a network differ from ONNX Runtime's on the same model, in steps of their quantisation.
 
     Attributes
     ----------
     tensors:
         How many were compared.
-    max_steps:
-        The largest difference of an element, in steps of its quantisation.
-    worst:
-        The tensor that has it.
-    fraction:
-        The share of elements that differ at all, in the tensor that has most.
+    max_steps, worst, fraction:
+        Of each layer on ONNX Runtime's own operands: the largest difference of an element, the tensor that has it, and
+        the share of elements that differ at all, in the tensor that has most.
+    chained_max_steps, chained_fraction:
+        The same of whole runs beside each other, in which a step in one element becomes many in the layers behind it.
     """
 
     tensors: int
     max_steps: int
     worst: str
     fraction: float
+    chained_max_steps: int
+    chained_fraction: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkResult(Result):
     """One network on one device.
 
-    `macs` are all of the network's, `utilization` counts those on the accelerator, and `compile_seconds` is the
-    compiler's work on the imported model.
+    `macs` are all of the network's, `utilization` counts those on the accelerator, `tensor_bytes` those of inputs,
+    weights and outputs, and `compile_seconds` is the compiler's work on the imported model. `exact` and `max_abs_error`
+    are None where there was nothing to compare with.
 
     Attributes
     ----------
@@ -75,7 +82,7 @@ class NetworkResult(Result):
     launches:
         How often the accelerator was started.
     onnxruntime:
-        None where the model has no int8 tensors.
+        None where nothing was compared: the model has no int8 tensors, or is a compiled module.
     """
 
     accelerated_macs: int

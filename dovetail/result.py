@@ -48,8 +48,8 @@ class Result:
     fingerprint: str | None
     memory: Memory
     latency_hiding: bool | None
-    exact: bool
-    max_abs_error: int
+    exact: bool | None
+    max_abs_error: float | None
     macs: int
     tensor_bytes: int
     cycles: int | None
@@ -60,7 +60,7 @@ class Result:
     dram_read_bytes: int | None
     dram_write_bytes: int | None
     counters: dict[str, int] | None
-    compile_seconds: float
+    compile_seconds: float | None
     run_seconds: float
     cycles_per_second: float | None
 

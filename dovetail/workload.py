@@ -93,6 +93,11 @@ RESNET18 = {
 }
 
 
+def is_layer(text: str) -> bool:
+    """Whether a text begins as `parse_workload` wants."""
+    return text in RESNET18 or text.partition(":")[0] in FIELDS
+
+
 def parse_workload(text: str) -> Workload:
     """``C1`` to ``C12``, ``conv2d:N,H,W,IC,OC,K,S,P`` or ``matmul:M,N,K``.
 
@@ -104,7 +109,7 @@ def parse_workload(text: str) -> Workload:
     if text in RESNET18:
         return Workload(text, RESNET18[text])
     kind, _, numbers = text.partition(":")
-    if kind not in FIELDS:
+    if not is_layer(text):
         forms = " or ".join(f"{name}:{','.join(fields)}" for name, fields in FIELDS.items())
         raise WorkloadError(f"no workload {text!r}; use C1 to C{len(RESNET18)}, or {forms}")
     fields, parts = FIELDS[kind], numbers.split(",")

@@ -31,7 +31,7 @@ def saturated(value: ArrayLike) -> NDArray[np.int64]:
 
 def scaled(value: ArrayLike, scale: Scale) -> NDArray[np.int64]:
     """An operand's part in a sum, see `Scale`."""
-    distance = np.asarray(value, np.int64) - scale.zero_point
+    distance = saturated(np.asarray(value, np.int64) - scale.zero_point)
     return saturated(rounded(distance * scale.multiplier, scale.shift))
 
 

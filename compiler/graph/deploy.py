@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +18,8 @@ from .cpu.kernel import CpuKernel, compile_node
 from .errors import GraphError
 from .graph import Graph, Node, Value
 from .lifetimes import HOST_ALIGNMENT, Arenas, Segment, plan_arenas, segments, storage
-from .ops.layout import OnAccelerator
+from .memory import aligned
+from .ops.layout import OnAccelerator, Pack, Unpack
 from .ops.movement import Reshape
 from .passes.cluster import cluster
 from .passes.group_elementwise import group_elementwise
@@ -32,6 +32,8 @@ from .vdla.link import Piece, link
 
 Progress = Callable[[str, int, int], object]
 """Told what is being done, how much of it is done, and of how much."""
+
+LAYOUT = "between the accelerator's layout and rows"
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -91,9 +93,13 @@ def deploy(graph: Graph, target: Target, *, fused: bool = True, progress: Progre
         reasons = reasons_for_cpu(graph, target.config)
         memory = Memory(target.latency, target.bytes_per_cycle)
         chosen = [node for node in graph.nodes if node.name not in reasons]
+        packed: set[Value] = set()
         for number, node in enumerate(chosen):
             progress(f"scheduling {node.name}", number, len(chosen))
-            kernels[node.name] = prepare(node, graph.constants, target.config, memory)
+            # Columns are laid out by the CPU: what the accelerator has just given would have to come back for it.
+            columns = node.inputs[0] not in packed
+            kernels[node.name] = prepare(node, graph.constants, target.config, memory, columns=columns)
+            packed.add(node.output)
         graph = cluster(lay_out(graph, {name: _forms(kernel) for name, kernel in kernels.items()}))
     if fused:
         graph = group_elementwise(graph)
@@ -112,46 +118,49 @@ def _forms(kernel: VdlaKernel) -> Forms:
     )
 
 
-@dataclass
 class _Deployment:
-    graph: Graph
-    config: Config | None
-    kernels: Mapping[str, VdlaKernel]
-    reasons: Mapping[str, str]
-    threads: int
-    progress: Progress
-    steps: list[Step] = field(default_factory=list)
-    layers: list[Layer] = field(default_factory=list)
-    constants: list[Constant] = field(default_factory=list)
-    params: dict[str, Array] = field(default_factory=dict)
-    objects: dict[str, bytes] = field(default_factory=dict)
-    programs: list[Program] = field(default_factory=list)
-    workspace: int = 0
-    done: int = 0
+    def __init__(
+        self,
+        graph: Graph,
+        config: Config | None,
+        kernels: Mapping[str, VdlaKernel],
+        reasons: Mapping[str, str],
+        threads: int,
+        progress: Progress,
+    ) -> None:
+        self.graph, self.config, self.threads, self.progress = graph, config, threads, progress
+        self.kernels, self.reasons = kernels, reasons
+        self.processor: CpuTarget = processor_of("host")
+        self.roots = storage(graph)
+        self.arenas: Arenas = plan_arenas(graph)
+        self.host_end, self.dram_end, self.workspace = self.arenas.host_bytes, self.arenas.dram_bytes, 0
+        self.fixed: dict[Value, int] = {}
+        self.names = {value.name for value in graph.inputs}
+        self.steps: list[Step] = []
+        self.layers: list[Layer] = []
+        self.constants: list[Constant] = []
+        self.params: dict[str, Array] = {}
+        self.objects: dict[str, bytes] = {}
+        self.programs: list[Program] = []
+        self.done = 0
 
     def run(self) -> Module:
-        self.arenas: Arenas = plan_arenas(self.graph)
-        self.roots = storage(self.graph)
-        self.processor: CpuTarget = processor_of("host")
-        self.host_end, self.dram_end = self.arenas.host_bytes, self.arenas.dram_bytes
-        self.fixed: dict[Value, int] = {}
-        pieces: list[list[tuple[str, Program]]] = []
-        for run in segments(self.graph):
+        runs = segments(self.graph)
+        compiled = {run.first: self._compile(run) for run in runs if run.on_accelerator}
+        for run in runs:
             if run.on_accelerator:
-                pieces.append(self._compile(run))
-        for run in segments(self.graph):
-            if run.on_accelerator:
-                self._launch(run, pieces.pop(0))
+                self._launch(run, compiled[run.first])
             else:
                 for node in run.nodes:
                     self._call(node)
+        outputs = set[str]()
         plan = Plan(
             name=self.graph.name,
             config=self.config,
             processor=self._processor() if self.objects else None,
             threads=self.threads,
-            inputs=tuple(self._tensor(value) for value in self.graph.inputs),
-            outputs=tuple(self._tensor(value) for value in self.graph.outputs),
+            inputs=tuple(self._tensor(value.name, value) for value in self.graph.inputs),
+            outputs=tuple(self._tensor(_unique(value.name, outputs), value) for value in self.graph.outputs),
             constants=tuple(self.constants),
             steps=tuple(self.steps),
             layers=tuple(self.layers),
@@ -177,7 +186,7 @@ class _Deployment:
             for segment in kernel.segments(module):
                 data = np.frombuffer(segment.data, np.int8)
                 self._constant(f"{kernel.node.name}: {segment.name}", data, Space.DRAM, segment.address)
-            self.dram_end = _aligned(module.program.dram_bytes, AXI_BOUNDARY_BYTES)
+            self.dram_end = aligned(module.program.dram_bytes, AXI_BOUNDARY_BYTES)
             programs.append((kernel.node.name, module.program))
         return programs
 
@@ -221,18 +230,15 @@ class _Deployment:
 
     def _constant(self, name: str, data: Array, space: Space = Space.HOST, offset: int | None = None) -> int:
         if offset is None:
-            offset = _aligned(self.host_end, HOST_ALIGNMENT)
+            offset = aligned(self.host_end, HOST_ALIGNMENT)
             self.host_end = offset + data.nbytes
-        unique, number = name, 1
-        while unique in self.params:
-            number += 1
-            unique = f"{name} {number}"
+        unique = _unique(name, self.names)
         self.constants.append(Constant(unique, data.shape, data.dtype.name, space, offset))
         self.params[unique] = data
         return offset
 
-    def _tensor(self, value: Value) -> Tensor:
-        return Tensor(value.name, value.type.shape, value.type.dtype, self._host(value))
+    def _tensor(self, name: str, value: Value) -> Tensor:
+        return Tensor(name, value.type.shape, value.type.dtype, self._host(value))
 
     def _on_accelerator(self, node: Node, piece: Piece) -> Layer:
         assert isinstance(node.op, OnAccelerator)
@@ -255,7 +261,7 @@ class _Deployment:
             op=node.op.name,
             origin=node.origin,
             on_accelerator=False,
-            reason=self.reasons.get(node.name, ""),
+            reason=LAYOUT if isinstance(node.op, Pack | Unpack) else self.reasons.get(node.name, ""),
             macs=node.macs,
             step=len(self.steps),
         )
@@ -268,5 +274,11 @@ class _Deployment:
         self.done += 1
 
 
-def _aligned(offset: int, align: int) -> int:
-    return -(-offset // align) * align
+def _unique(name: str, taken: set[str]) -> str:
+    """`name`, with a number behind it where it is taken; now it is."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name} {number}"
+    taken.add(found)
+    return found

@@ -104,8 +104,7 @@ class _Planner:
         for run in runs:
             for step, node in enumerate(run.nodes, start=run.first):
                 self._use(self.dram if run.on_accelerator else self.host, node.output, step)
-                for value in node.inputs:
-                    root = self.roots[value]
+                for root in (self.roots[value] for value in node.inputs):
                     if root in self.graph.constants:
                         continue
                     source = home.get(root)
@@ -124,8 +123,7 @@ class _Planner:
                             self._use(self.host, root, source.last)
                         self._use(self.host, root, step)
         for value in self.graph.outputs:
-            if self.roots[value] not in self.graph.constants:
-                self._use(self.host, value, self.end)
+            self._use(self.host, value, self.end)
         host, host_bytes = _placed(self.host, HOST_ALIGNMENT)
         dram, dram_bytes = _placed(self.dram, AXI_BOUNDARY_BYTES)
         moved = {value: at + AXI_BOUNDARY_BYTES for value, at in dram.items()}
@@ -133,6 +131,8 @@ class _Planner:
 
     def _use(self, where: dict[Value, tuple[int, int]], value: Value, *steps: int) -> None:
         root = self.roots[value]
+        if root in self.graph.constants:
+            return
         first, last = where.get(root, (min(steps), max(steps)))
         where[root] = min((first, *steps)), max((last, *steps))
 

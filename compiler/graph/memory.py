@@ -38,11 +38,12 @@ def place(blocks: Sequence[Block], align: int) -> tuple[list[int], int]:
         for other in sorted((one for one in placed if blocks[one].meets(block)), key=offsets.__getitem__):
             if at + block.nbytes <= offsets[other]:
                 break
-            at = max(at, _aligned(offsets[other] + blocks[other].nbytes, align))
+            at = max(at, aligned(offsets[other] + blocks[other].nbytes, align))
         offsets[number] = at
         placed.append(number)
     return offsets, max((at + block.nbytes for at, block in zip(offsets, blocks, strict=True)), default=0)
 
 
-def _aligned(offset: int, align: int) -> int:
+def aligned(offset: int, align: int) -> int:
+    """The next multiple of `align`."""
     return -(-offset // align) * align

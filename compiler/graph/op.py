@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from typing import Any, ClassVar
 
 from dovetail.compiler import te
 
@@ -65,8 +65,22 @@ class Op(ABC):
         least, most = self.operands
         if count < least or (most is not None and count > most):
             wanted = f"{least}" if least == most else f"{least} to {most}" if most is not None else f"at least {least}"
-            raise GraphError(f"{self.name} takes {wanted} operands, not {count}")
+            noun = "operand" if (least if most is None else most) == 1 else "operands"
+            raise GraphError(f"{self.name} takes {wanted} {noun}, not {count}")
 
     def attributes(self) -> str:
-        """The attributes as a printed graph shows them."""
-        return ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))
+        """The attributes that are not at their defaults, as a printed graph shows them."""
+        return _fields(self)
+
+
+def _fields(record: Any) -> str:
+    own = ((field, getattr(record, field.name)) for field in fields(record))
+    return ", ".join(f"{field.name}={_text(value)}" for field, value in own if value != _default(field))
+
+
+def _default(field: Field[Any]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _text(value: object) -> str:
+    return f"{type(value).__name__}({_fields(value)})" if is_dataclass(value) else repr(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Protocol
@@ -11,6 +11,7 @@ import numpy as np
 
 from dovetail.compiler import te
 from dovetail.compiler.codegen.vdla.layouts import Layout
+from dovetail.compiler.ops.arrangement import Arrangement
 from dovetail.compiler.tir.expr import Expr, as_expr
 
 from .types import Array, TensorType
@@ -45,29 +46,20 @@ class Form(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Packing:
-    """From a row-major tensor to blocks: reshape, fill up with zeros, split axes, reorder them, and form entries.
+    """From a row-major tensor to blocks: an arrangement gives the accelerator's own tensor, and a layout its entries.
 
     Attributes
     ----------
     type:
         Of the tensor.
-    view:
-        The shape that it is first seen in.
-    filled:
-        The shape after zeros are put behind each axis of that.
-    split:
-        The shape that this is seen in then.
-    order:
-        Of the axes of `split` in the accelerator's own tensor, whose shape is `layout.shape`.
+    arrangement:
+        From the tensor to the accelerator's.
     layout:
-        In entries.
+        Of that, whose axes are not merged.
     """
 
     type: TensorType
-    view: tuple[int, ...]
-    filled: tuple[int, ...]
-    split: tuple[int, ...]
-    order: tuple[int, ...]
+    arrangement: Arrangement
     layout: Layout
 
     def __str__(self) -> str:
@@ -82,15 +74,11 @@ class Packing:
 
     def pack(self, array: Array) -> Array:
         """`array` as it lies in DRAM."""
-        full = np.zeros(self.filled, array.dtype)
-        full[tuple(map(slice, self.view))] = array.reshape(self.view)
-        return self.layout.pack(full.reshape(self.split).transpose(self.order))
+        return self.layout.pack(self.arrangement.arrange(array))
 
     def unpack(self, packed: Array) -> Array:
         """The inverse of `pack`."""
-        blocks = self.layout.unpack(packed).transpose(np.argsort(self.order))
-        used = blocks.reshape(self.filled)[tuple(map(slice, self.view))]
-        return np.ascontiguousarray(used.reshape(self.type.shape))
+        return self.arrangement.restore(self.layout.unpack(packed), self.type.shape)
 
     def same_bytes(self, other: Packing) -> bool:
         """Whether both put the elements of a tensor, counted in row-major order, at the same bytes."""
@@ -102,46 +90,37 @@ class Packing:
 
     def compute(self, tensor: te.Tensor) -> te.Tensor:
         """`pack` as a tensor expression."""
-        rank, lanes = len(self.layout.shape), self.layout.lanes
+        layout, arrangement = self.layout, self.arrangement
+        rank = len(layout.shape)
 
         def element(*at: Expr) -> Expr:
-            index: list[Expr] = [
-                block * size if size > 1 else block for block, size in zip(at, self.layout.blocks, strict=False)
-            ]
-            beyond = []
-            for lane, place in zip(lanes, at[rank:], strict=True):
+            index = [place * block if block > 1 else place for place, block in zip(at, layout.blocks, strict=False)]
+            used = []
+            for lane, place in zip(layout.lanes, at[rank:], strict=True):
                 if lane.axis is not None:
                     index[lane.axis] = index[lane.axis] + place
                 elif lane.size > 1:
-                    beyond.append(te.equal(place, 0))
-            beyond += [
-                place < extent
-                for place, extent, grid, block in zip(
-                    index, self.layout.shape, self.layout.grid, self.layout.blocks, strict=True
-                )
-                if grid * block > extent
-            ]
-            inside = _moved(_permuted(index, np.argsort(self.order)), self.split, self.filled)
-            beyond += [
-                place < extent
-                for place, extent, full in zip(inside, self.view, self.filled, strict=True)
-                if full > extent
-            ]
-            value = tensor[tuple(_moved(inside, self.view, self.type.shape))]
-            return te.if_then_else(te.all(*beyond), value, te.cast(tensor.dtype, 0)) if beyond else value
+                    used.append(te.equal(place, 0))
+            whole = (grid * block for grid, block in zip(layout.grid, layout.blocks, strict=True))
+            used += _within(index, layout.shape, whole)
+            split = [index[axis] for axis in np.argsort(arrangement.order)]
+            inside = _moved(split, arrangement.split, arrangement.filled)
+            used += _within(inside, arrangement.view, arrangement.filled)
+            value = tensor[tuple(_moved(inside, arrangement.view, self.type.shape))]
+            return te.if_then_else(te.all(*used), value, te.cast(tensor.dtype, 0)) if used else value
 
         return te.compute(self.packed.shape, element, name="packed")
 
     def uncompute(self, tensor: te.Tensor) -> te.Tensor:
         """`unpack` as a tensor expression, of a tensor of type `packed`."""
+        layout, arrangement = self.layout, self.arrangement
 
         def element(*at: Expr) -> Expr:
-            inside = _moved(_moved(list(at), self.type.shape, self.view), self.filled, self.split)
-            index = _permuted(inside, self.order)
-            outer = [
-                place // block if block > 1 else place for place, block in zip(index, self.layout.blocks, strict=True)
-            ]
-            lanes = [as_expr(0) if lane.axis is None else index[lane.axis] % lane.size for lane in self.layout.lanes]
+            inside = _moved(list(at), self.type.shape, arrangement.view)
+            split = _moved(inside, arrangement.filled, arrangement.split)
+            index = [split[axis] for axis in arrangement.order]
+            outer = [place // block if block > 1 else place for place, block in zip(index, layout.blocks, strict=True)]
+            lanes = [as_expr(0) if lane.axis is None else index[lane.axis] % lane.size for lane in layout.lanes]
             return tensor[(*outer, *lanes)]
 
         return te.compute(self.type.shape, element, name="unpacked")
@@ -149,18 +128,18 @@ class Packing:
     def _places(self) -> Array:
         """The place of each element, in the order of the tensor."""
         counted = np.arange(1, prod(self.type.shape) + 1, dtype=np.int64).reshape(self.type.shape)
-        full = np.zeros(self.filled, np.int64)
-        full[tuple(map(slice, self.view))] = counted.reshape(self.view)
         layout = Layout(self.layout.shape, "int64", self.layout.lanes)
-        packed = layout.pack(full.reshape(self.split).transpose(self.order)).reshape(-1)
+        packed = layout.pack(self.arrangement.arrange(counted)).reshape(-1)
         places = np.zeros(counted.size, np.int64)
         used = np.flatnonzero(packed)
         places[packed[used] - 1] = used
         return places
 
 
-def _permuted(index: Sequence[Expr], order: Sequence[int]) -> list[Expr]:
-    return [index[axis] for axis in order]
+def _within(index: Sequence[Expr], shape: Sequence[int], whole: Iterable[int]) -> list[Expr]:
+    """Conditions for an index in shape `whole` to be one in `shape`, as far as they may be false."""
+    axes = zip(index, shape, whole, strict=True)
+    return [place < extent for place, extent, full in axes if full > extent]
 
 
 def _moved(index: Sequence[Expr], shape: tuple[int, ...], to: tuple[int, ...]) -> list[Expr]:

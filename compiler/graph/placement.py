@@ -19,24 +19,19 @@ def reasons_for_cpu(graph: Graph, config: Config) -> Mapping[str, str]:
 
     Operators without products only go where a neighbour already is: their tensors are packed anyway then.
     """
-    reasons = {}
-    for node in graph.nodes:
-        reason = why_not(node, graph.constants, config)
-        if reason is not None:
-            reasons[node.name] = reason
+    reasons = {
+        node.name: reason for node in graph.nodes if (reason := why_not(node, graph.constants, config)) is not None
+    }
     neighbours = _neighbours(graph)
-    changed = True
-    while changed:
-        lonely = [
-            node
-            for node in graph.nodes
-            if node.name not in reasons
-            and not node.macs
-            and all(other.name in reasons for other in neighbours[node.output])
-        ]
-        reasons |= {node.name: ALONE for node in lonely}
-        changed = bool(lonely)
-    return MappingProxyType(reasons)
+    waiting = [node for node in graph.nodes if node.macs and node.name not in reasons]
+    there = {node.name for node in waiting}
+    while waiting:
+        for other in neighbours[waiting.pop().output]:
+            if other.name not in reasons and other.name not in there:
+                there.add(other.name)
+                waiting.append(other)
+    alone = {node.name: ALONE for node in graph.nodes if node.name not in there}
+    return MappingProxyType(alone | reasons)
 
 
 def _neighbours(graph: Graph) -> dict[Value, tuple[Node, ...]]:

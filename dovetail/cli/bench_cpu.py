@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-
-from dovetail.cpu_bench import LAYERS, CpuSpeed, check_layers, measure_cpu
-from dovetail.onnx_conv import require_packages
 
 from . import options
 from .console import output, progress
@@ -16,17 +13,24 @@ from .exits import RIGHT, WRONG
 from .output import STANDARD_OUTPUT, check_outputs, write_json
 from .table import percent
 
+if TYPE_CHECKING:
+    from dovetail.cpu_bench import CpuSpeed
+
 
 def cpu(
     layers: Annotated[
-        str, typer.Option("--layers", help="Which, with commas between.", metavar="C2,C5,...")
-    ] = ",".join(LAYERS),
+        str | None,
+        typer.Option("--layers", help="Which, with commas between; C2 to C12 by default.", metavar="C2,C5,..."),
+    ] = None,
     seed: options.Seed = 0,
     json: options.Json = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Compile C2 to C12 for this CPU in float32 and int8, check them, and compare their speed with ONNX Runtime's."""
-    names = [name.strip() for name in layers.split(",")]
+    from dovetail.cpu_bench import LAYERS, check_layers, measure_cpu
+    from dovetail.onnx_conv import require_packages
+
+    names = list(LAYERS) if layers is None else [name.strip() for name in layers.split(",")]
     check_outputs(json)
     check_layers(names)
     require_packages()

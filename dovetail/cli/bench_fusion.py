@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-
-from dovetail.fusion import FusionResult
 
 from . import options
 from .console import output, progress
 from .exits import RIGHT, WRONG
 from .output import STANDARD_OUTPUT, check_outputs, require_device, write_json
 from .table import NONE
+
+if TYPE_CHECKING:
+    from dovetail.fusion import FusionResult
 
 
 def fusion(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-
-from dovetail.layers import LayersResult
 
 from . import options
 from .console import output, progress
 from .exits import RIGHT, WRONG
 from .output import STANDARD_OUTPUT, check_outputs, require_device, write_json
 from .table import NONE, percent
+
+if TYPE_CHECKING:
+    from dovetail.layers import LayersResult
 
 
 def layers(
@@ -77,7 +78,7 @@ def _table(found: LayersResult) -> Table:
     without = {result.workload: result for result in found.without_latency_hiding}
     for result in found.layers:
         other = without.get(result.workload)
-        errors = [one.max_abs_error for one in (result, other) if one is not None]
+        errors = [one.max_abs_error or 0 for one in (result, other) if one is not None]
         table.add_row(
             result.workload,
             f"{result.macs:,}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class State:
 
 
 STATE = State()
+PERIOD = 5.0
+"""Seconds between lines about steps of the same work."""
 
 
 def output() -> Console:
@@ -61,16 +64,24 @@ def progress(first: str) -> Iterator[Progress]:
 
 
 class _Lines:
-    """Progress without a terminal."""
+    """Progress without a terminal: of work in many steps, whose texts begin alike, only a line now and then."""
 
     def __init__(self, first: str) -> None:
-        self.last = ""
+        self.last, self.shown = "", -PERIOD
         self(first, 0, 0)
 
     def __call__(self, text: str, done: int, total: int) -> None:
-        if text != self.last:
-            self.last = text
-            print(text, file=sys.stderr, flush=True)
+        again = total and text.split(" ")[0] == self.last.split(" ")[0]
+        if text == self.last or (again and time.monotonic() < self.shown + PERIOD):
+            return
+        self.last, self.shown = text, time.monotonic()
+        count = f" ({done + 1:,} of {total:,})" if total else ""
+        print(text + count, file=sys.stderr, flush=True)
+
+
+def note(text: str) -> None:
+    """One line about what a user should know."""
+    print("dovetail: note:", " ".join(text.split()), file=sys.stderr, flush=True)
 
 
 def complain(error: Exception) -> None:

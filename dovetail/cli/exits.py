@@ -30,6 +30,8 @@ def _input_errors() -> tuple[type[Exception], ...]:
     from dovetail.files import InputError, OutputError
     from dovetail.isa.config import ConfigError
     from dovetail.isa.layout import EncodingError
+    from dovetail.isa.module import ModuleError
+    from dovetail.isa.native.errors import NativeError
     from dovetail.isa.program import ProgramError
     from dovetail.isa.verify import VerificationError
     from dovetail.workload import WorkloadError
@@ -39,6 +41,8 @@ def _input_errors() -> tuple[type[Exception], ...]:
         ConfigError,
         EncodingError,
         InputError,
+        ModuleError,
+        NativeError,
         OutputError,
         ProgramError,
         VerificationError,

@@ -17,6 +17,7 @@ BYTES_PER_CYCLE = 16
 MAX_SETTING = 65535
 MAX_SEED = (1 << 64) - 1
 MAX_SECONDS = 10**7
+CALIBRATION = "--calibration"
 MAX_SHOWN = 40
 """Characters of a wrong number."""
 
@@ -35,6 +36,19 @@ def number(kind: type[int] | type[float], low: int, high: int) -> Callable[[str]
         return value
 
     return parse
+
+
+def given(context: typer.Context, parameter: str) -> bool:
+    """Whether the user gave a parameter; else it has its default."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def refuse(context: typer.Context, why: str, *parameters: str) -> None:
+    """Refuse options that the workload does not take."""
+    for parameter in context.command.params:
+        if parameter.name in parameters and given(context, parameter.name):
+            raise typer.BadParameter(why, param_hint=parameter.opts[0])
 
 
 def _set_verbose(value: bool) -> None:
@@ -81,7 +95,7 @@ Shapes = Annotated[
 Calibration = Annotated[
     Path | None,
     typer.Option(
-        "--calibration",
+        CALIBRATION,
         help="Quantise a float model: inputs by name in a .npz file, samples along the first axis.",
         metavar="FILE.npz",
     ),

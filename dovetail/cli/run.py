@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dovetail.files import MODULE_SUFFIX
 
 from . import options
 from .console import output, progress
@@ -14,6 +17,7 @@ from .table import results_table, time_table
 
 
 def run(
+    context: typer.Context,
     workload: Annotated[
         str,
         typer.Argument(
@@ -34,47 +38,127 @@ def run(
     waves: options.Waves = None,
     stage: Annotated[
         str | None,
-        typer.Option("--print", help="Instead of running, show a stage: schedule, lowered, ... asm.", metavar="STAGE"),
+        typer.Option(
+            "--print",
+            help="Instead of running, show a stage: schedule, lowered, ... asm; of a network the graph after a pass.",
+            metavar="STAGE",
+        ),
     ] = None,
     threads: options.Threads = 1,
     shape: options.Shapes = None,
     calibration: options.Calibration = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option("--input", help="Of a network: arrays by the names of its inputs.", metavar="FILE.npz"),
+    ] = None,
+    outputs: Annotated[
+        Path | None, typer.Option("--output", help="Write a network's outputs here.", metavar="FILE.npz")
+    ] = None,
     timeout: options.Timeout = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Run a workload and compare its output with a reference; 0 only when they are equal."""
+    check_outputs(json, timeline, waves, outputs)
+    require_device(device, timeline, waves, others=("cpu",))
+    if Path(workload).suffix == MODULE_SUFFIX:
+        options.refuse(context, "a compiled module has no stages", "stage")
+        decided = ("shape", "calibration", "threads", "no_latency_hiding")
+        options.refuse(context, "decided when the module was compiled", *decided)
+        from .run_network import run_module
+
+        code = run_module(
+            Path(workload),
+            device if options.given(context, "device") else None,
+            config=config if options.given(context, "config") else None,
+            latency=latency,
+            bytes_per_cycle=bytes_per_cycle,
+            seed=seed if options.given(context, "seed") else None,
+            inputs=inputs,
+            outputs=outputs,
+            timeline=timeline,
+            waves=waves,
+            timeout=timeout,
+            json=json,
+        )
+        raise typer.Exit(code)
+    from dovetail.network import is_network, show_pass
+
+    if not is_network(workload):
+        options.refuse(context, "only networks take this", "shape", "calibration", "inputs", "outputs")
+        _run_layer(
+            workload,
+            device,
+            config,
+            latency=latency,
+            bytes_per_cycle=bytes_per_cycle,
+            latency_hiding=not no_latency_hiding,
+            seed=seed,
+            json=json,
+            timeline=timeline,
+            waves=waves,
+            stage=stage,
+            threads=threads,
+            timeout=timeout,
+        )
+        return
+    options.refuse(context, "only single layers take this", "no_latency_hiding")
+    shapes = options.parse_shapes(shape)
+    if stage is not None:
+        with progress(f"{workload}: reading") as say:
+            text = show_pass(workload, stage, shapes=shapes, calibration_data=calibration, progress=say)
+        typer.echo(text)
+        return
+    from .run_network import run_network
+
+    code = run_network(
+        workload,
+        device,
+        config=config,
+        latency=latency,
+        bytes_per_cycle=bytes_per_cycle,
+        threads=threads,
+        shapes=shapes,
+        calibration=calibration,
+        seed=seed,
+        inputs=inputs,
+        outputs=outputs,
+        timeline=timeline,
+        waves=waves,
+        timeout=timeout,
+        json=json,
+    )
+    raise typer.Exit(code)
+
+
+def _run_layer(
+    workload: str,
+    device: str,
+    config: str,
+    *,
+    latency: int,
+    bytes_per_cycle: int,
+    latency_hiding: bool,
+    seed: int,
+    json: Path | None,
+    timeline: Path | None,
+    waves: Path | None,
+    stage: str | None,
+    threads: int,
+    timeout: float | None,
+) -> None:
     from dovetail.cpu_job import CPU, run_on_cpu
     from dovetail.isa.config import load_config
     from dovetail.job import prepare_job, run_job
-    from dovetail.network import is_network
+    from dovetail.networks import NETWORKS
     from dovetail.stages import show_stage
+    from dovetail.workload import is_layer
 
-    check_outputs(json, timeline, waves)
-    require_device(device, timeline, waves, others=(CPU,))
-    if is_network(workload):
-        from dovetail.network_job import run_source
-
-        from .run_network import show
-
-        if no_latency_hiding:
-            raise typer.BadParameter("--no-latency-hiding is for single layers")
-        with progress(f"{workload}: reading") as say:
-            found = run_source(
-                workload,
-                device,
-                config=config,
-                latency=latency,
-                bytes_per_cycle=bytes_per_cycle,
-                seed=seed,
-                threads=threads,
-                shapes=options.parse_shapes(shape),
-                calibration_data=calibration,
-                timeline=timeline,
-                waves=waves,
-                timeout=timeout,
-                progress=say,
-            )
-        raise typer.Exit(show(found, json))
+    if not is_layer(workload):
+        raise typer.BadParameter(
+            f"no workload {workload!r}; use C1 to C12, conv2d:N,H,W,IC,OC,K,S,P, matmul:M,N,K, a network "
+            f"({', '.join(NETWORKS)}), or a file named *.onnx, *.keras or *{MODULE_SUFFIX}",
+            param_hint="WORKLOAD",
+        )
     machine = load_config(config)
     if stage is not None:
         text = show_stage(workload, stage, device, machine, latency=latency, bytes_per_cycle=bytes_per_cycle)
@@ -88,7 +172,7 @@ def run(
                 workload,
                 machine,
                 config_name=config,
-                latency_hiding=not no_latency_hiding,
+                latency_hiding=latency_hiding,
                 latency=latency,
                 bytes_per_cycle=bytes_per_cycle,
                 seed=seed,

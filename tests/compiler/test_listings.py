@@ -1,4 +1,4 @@
-"""The listings of the tensor language: what is written runs as written, prints as listed and equals NumPy.
+"""The listings: what is written runs as written, prints as listed and equals NumPy, Keras and ONNX Runtime.
 
 Names of loops that the compiler makes up are its own; `canonical` makes two texts comparable that differ in those only.
 """
@@ -14,20 +14,28 @@ from textwrap import dedent
 from typing import Any
 
 import numpy as np
+import onnx.parser
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 import dovetail as t
+import dovetail.runtime as runtime
 from dovetail.building import AcceleratorFunction
 from dovetail.compiler.codegen.llvm.errors import CodegenError
+from dovetail.compiler.frontend.keras.reading import load_keras
+from dovetail.compiler.graph import Graph
 from dovetail.compiler.lower.lowering import lower
 from dovetail.compiler.pipeline import accelerator_stages, run_stages
+from dovetail.compiler.target import Target
 from dovetail.compiler.te.schedule import Schedule
 from dovetail.compiler.te.tensor import Tensor
 from dovetail.compiler.tir.interpreter import run
 from dovetail.compiler.tir.printer import UNIT_PREFIX
 from dovetail.compiler.tir.stmt import Program
 from dovetail.isa.instructions import QUEUE_BETWEEN, Alu, Buffer, Instruction, Unit
+from dovetail.runtime.context import Context
 
 Array = NDArray[Any]
 Scheduled = tuple[Schedule, list[Tensor]]
@@ -380,3 +388,73 @@ class TestVirtualThreads:
         given, taken = ["ex.push_dep_to(ld)"] * 2, ["ld.pop_dep_from(ex)"] * 2
         listed = [*given, *(load * 2 + compute * 2) * 128, *taken]
         assert list(chain(*map(tokens, instructions))) == listed
+
+
+class TestGraphs:
+    """Section 5, with the targets of this package."""
+
+    def test_a_keras_model(self, rng: np.random.Generator) -> None:
+        keras = load_keras()
+        layers = keras.layers
+        keras_model = keras.Sequential(
+            [
+                keras.Input((8, 8, 3), name="data"),
+                layers.Conv2D(4, 3, activation="relu"),
+                layers.BatchNormalization(),
+                layers.MaxPooling2D(),
+                layers.Flatten(),
+                layers.Dense(5),
+            ]
+        )
+        data_array = rng.standard_normal((1, 8, 8, 3)).astype(np.float32)
+        for target, context in ((t.target.llvm(), t.cpu(0)), (t.target.vdla(), t.fsim(0))):
+            graph, params = t.frontend.from_keras(keras_model)
+            output = deployed(graph, params, target, context, data_array)
+            np.testing.assert_allclose(output, np.asarray(keras_model(data_array)), rtol=1e-4, atol=1e-5)
+
+    def test_a_quantised_onnx_model(self, rng: np.random.Generator) -> None:
+        """The same on both targets to the bit, and beside ONNX Runtime by one step of the last quantisation at most."""
+        model = quantised_model(rng)
+        data_array = rng.standard_normal((1, 3, 8, 8)).astype(np.float32)
+        results = []
+        for target, context in ((t.target.llvm(), t.cpu(0)), (t.target.vdla(), t.fsim(0))):
+            graph, params = t.frontend.from_onnx(model)
+            results.append(deployed(graph, params, target, context, data_array))
+        np.testing.assert_array_equal(*results)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        (wanted,) = session.run(None, {"data": data_array})
+        steps = [numpy_helper.to_array(one) for one in model.graph.initializer if one.name == "y_scale"]
+        np.testing.assert_allclose(results[0], wanted, rtol=0, atol=1.01 * float(steps[0]))
+
+
+def deployed(graph: Graph, params: dict[str, Array], target: Target, context: Context, data_array: Array) -> Array:
+    """The listing's calls."""
+    graph, lib, params = t.compiler.build(graph, target, params)
+    module = runtime.create(graph, lib, context)
+    module.set_input(**params)
+    module.run(data=data_array)
+    output = t.nd.empty((1, 5), ctx=context)
+    module.get_output(0, output)
+    module.close()
+    return output
+
+
+def quantised_model(rng: np.random.Generator) -> onnx.ModelProto:
+    model = onnx.parser.parse_model(
+        """
+        <ir_version: 9, opset_import: ["": 17]>
+        net (float[1, 3, 8, 8] data) => (float[1, 5] y) {
+            c = Conv <pads = [1, 1, 1, 1]> (data, weight, bias)
+            r = Relu (c)
+            p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
+            f = Flatten (p)
+            y = Gemm <transB = 1> (f, matrix, offset)
+        }
+        """
+    )
+    shapes = {"weight": (4, 3, 3, 3), "bias": (4,), "matrix": (5, 64), "offset": (5,)}
+    for name, shape in shapes.items():
+        array = rng.standard_normal(shape).astype(np.float32) * 0.3
+        model.graph.initializer.append(numpy_helper.from_array(array, name))
+    samples = [{"data": rng.standard_normal((1, 3, 8, 8)).astype(np.float32)} for _ in range(4)]
+    return t.frontend.quantise(model, samples)

@@ -1,14 +1,7 @@
-"""What docs/compiler.md shows is what its examples print.
-
-``DOVETAIL_UPDATE_DOCS=1 pytest tests/dovetail/test_compiler_doc.py`` writes the texts anew, but for those that show
-parts and have a line ``...`` between them.
-"""
+"""What docs/compiler.md shows is what its examples print; see `pages`."""
 
 from __future__ import annotations
 
-import os
-import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,22 +17,15 @@ from dovetail.isa.disassembler import disassemble
 from dovetail.runtime import DEVICES
 from dovetail.stages import stage_names
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "compiler.md"
-CODE = re.compile(r"<!-- run -->\n```python\n(.*?)```", re.DOTALL)
-SHOWN = re.compile(r"(<!-- prints ([\w-]+) -->\n```\n)(.*?)(?=```)", re.DOTALL)
-ELLIPSIS = "...\n"
+from .pages import Page, execute
+
+PAGE = Page("compiler.md")
 
 
 def instructions(schedule: t.Schedule, args: list[t.Tensor]) -> str:
     program = compile_for_accelerator(lower(schedule, args), Config()).program
     lines = disassemble(program).splitlines()
     return "\n".join(line.partition("  ;")[0] for line in lines if not line.startswith("."))
-
-
-def execute(file: Path, source: str, names: dict[str, Any]) -> None:
-    """Runs an example as a reader does, from a file: tensors without a name take that of their variable there."""
-    file.write_text(source)
-    exec(compile(source, str(file), "exec"), names)
 
 
 def stages_of_devices() -> str:
@@ -53,7 +39,7 @@ def stages_of_devices() -> str:
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the page's examples print, by the names in its marks."""
-    example, own = CODE.findall(PAGE.read_text())
+    example, own = PAGE.examples
     folder = tmp_path_factory.mktemp("examples")
     names: dict[str, Any] = {}
     execute(folder / "example.py", example, names)
@@ -67,7 +53,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     execute(folder / "own.py", own, names)
     own_args = [names["X"], names["top"]]
     found |= {"own": t.lower(names["s"], own_args), "own-asm": instructions(names["s"], own_args)}
-    return {name: f"{text}".rstrip() + "\n" for name, text in found.items()}
+    return {name: str(text) for name, text in found.items()}
 
 
 def check_example(schedule: t.Schedule, args: list[t.Tensor]) -> None:
@@ -79,20 +65,8 @@ def check_example(schedule: t.Schedule, args: list[t.Tensor]) -> None:
 
 
 def test_printed_texts_are_those_of_the_examples(texts: dict[str, str]) -> None:
-    if os.environ.get("DOVETAIL_UPDATE_DOCS"):
-        PAGE.write_text(SHOWN.sub(lambda m: m[1] + (m[3] if ELLIPSIS in m[3] else texts[m[2]]), PAGE.read_text()))
-    shown = {name: text for _, name, text in SHOWN.findall(PAGE.read_text())}
-    assert shown.keys() == texts.keys()
-    for name, text in shown.items():
-        pattern = ".*".join(re.escape(part) for part in text.split(ELLIPSIS))
-        assert re.fullmatch(pattern, texts[name], re.DOTALL), name
+    PAGE.check(texts)
 
 
 def test_files_that_are_named_exist() -> None:
-    root = PAGE.parents[1]
-    page = PAGE.read_text()
-    rows = re.findall(r"^\| `([\w/]+/)` \|(.*)\|$", page, re.MULTILINE)
-    assert rows
-    for folder, row in rows:
-        files = re.findall(r"`([\w/]+\.py)`", row)
-        assert [name for name in files if not (root / name).exists() and not (root / folder / name).exists()] == []
+    assert PAGE.missing_files() == []

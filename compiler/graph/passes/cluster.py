@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from heapq import heappop, heappush
 
-from dovetail.compiler.graph.graph import Graph, Node, Value
+from dovetail.compiler.graph.graph import Graph, Node
 from dovetail.compiler.graph.ops.layout import OnAccelerator
 
 
 def cluster(graph: Graph) -> Graph:
     """The graph with nodes on the accelerator next to one another as far as their operands allow; else in order."""
-    producers = graph.producers
-    waiting = {node.output: node for node in graph.nodes}
-    needs = {node.output: {value for value in node.inputs if value in producers} for node in graph.nodes}
+    numbers = {node.output: number for number, node in enumerate(graph.nodes)}
+    waits = [sum(value in numbers for value in set(node.inputs)) for node in graph.nodes]
+    consumers = graph.consumers
+    ready: dict[bool, list[int]] = {False: [], True: []}
+
+    def add(found: Iterable[int]) -> None:
+        for number in found:
+            if not waits[number]:
+                heappush(ready[isinstance(graph.nodes[number].op, OnAccelerator)], number)
+
+    add(range(len(graph.nodes)))
     done: list[Node] = []
-    known = set[Value]()
     on_accelerator = False
-    while waiting:
-        alike = [
-            node
-            for value, node in waiting.items()
-            if needs[value] <= known and isinstance(node.op, OnAccelerator) is on_accelerator
-        ]
-        if not alike:
+    while ready[False] or ready[True]:
+        if not ready[on_accelerator]:
             on_accelerator = not on_accelerator
-            continue
-        for node in alike:
-            done.append(node)
-            known.add(node.output)
-            del waiting[node.output]
+        node = graph.nodes[heappop(ready[on_accelerator])]
+        done.append(node)
+        behind = [numbers[reader.output] for reader in consumers[node.output]]
+        for number in behind:
+            waits[number] -= 1
+        add(behind)
     return replace(graph, nodes=tuple(done))

@@ -32,8 +32,8 @@ class Forms:
 def lay_out(graph: Graph, forms: Mapping[str, Forms]) -> Graph:
     """The graph with its operators on the accelerator working on packed tensors.
 
-    A tensor that one of them gives and another takes in the same bytes is not converted between; reshaping such a one
-    changes nothing in memory. Everything else is row-major, with `Pack` and `Unpack` at the edges.
+    A tensor that one of them gives and another takes in the same bytes is not converted between, not even where it is
+    reshaped on the way. Everything else is row-major, with `Pack` and `Unpack` at the edges.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ class _LayOut:
     def __init__(self, graph: Graph, forms: Mapping[str, Forms]) -> None:
         self.graph, self.forms = graph, forms
         self.nodes: list[Node] = []
-        self.rows = {value: value for value in (*graph.inputs, *graph.parameters, *graph.constants)}
+        self.rows = {*graph.inputs, *graph.parameters, *graph.constants}
+        self.reshapes: dict[Value, Node] = {}
         self.packed: dict[Value, list[tuple[Form, Value]]] = {}
         self.filled = set[Value]()
         self.names = {value.name for value in graph.values()}
@@ -56,58 +57,63 @@ class _LayOut:
         for node in self.graph.nodes:
             if node.name in self.forms:
                 self._accelerated(node, self.forms[node.name])
-            elif not (isinstance(node.op, Reshape) and self._reshaped(node)):
+            elif isinstance(node.op, Reshape):
+                self._reshaped(node)
+            else:
                 inputs = tuple(self._row_major(value) for value in node.inputs)
                 self.nodes.append(replace(node, inputs=inputs))
-                self.rows[node.output] = node.output
+                self.rows.add(node.output)
         outputs = tuple(self._row_major(value) for value in self.graph.outputs)
         return replace(self.graph, nodes=tuple(self.nodes), outputs=outputs)
 
     def _accelerated(self, node: Node, forms: Forms) -> None:
-        inputs = tuple(
-            value if form is None else self._in_form(value, form, zeros)
+        inputs = [
+            (None, value) if form is None else self._in_form(value, form, zeros)
             for value, form, zeros in zip(node.inputs, forms.inputs, forms.zeros, strict=True)
-        )
-        op = OnAccelerator(op=node.op, inputs=forms.inputs, output=forms.output, result=node.name)
+        ]
+        taken = tuple(form for form, _ in inputs)
+        op = OnAccelerator(op=node.op, inputs=taken, output=forms.output, result=node.name)
         output = self._value(node.name, forms.output.packed)
-        self.nodes.append(Node(op, inputs, output, node.origin))
+        self.nodes.append(Node(op, tuple(value for _, value in inputs), output, node.origin))
         self.packed[node.output] = [(forms.output, output)]
 
-    def _reshaped(self, node: Node) -> bool:
-        """The output is the packed input, seen in another shape; False where that is not packed."""
-        if node.inputs[0] in self.rows:
-            return False
-        kind = node.output.type
+    def _reshaped(self, node: Node) -> None:
+        """The output is the input, packed or not, seen in another shape."""
+        self.reshapes[node.output] = node
         self.packed[node.output] = [
-            (replace(form, type=kind), value)
-            for form, value in self.packed[node.inputs[0]]
+            (replace(form, type=node.output.type), value)
+            for form, value in self.packed.get(node.inputs[0], [])
             if isinstance(form, Packing)
         ]
-        return True
 
-    def _in_form(self, value: Value, form: Form, zeros: bool) -> Value:
+    def _in_form(self, value: Value, form: Form, zeros: bool) -> tuple[Form, Value]:
+        """`value` packed in the same bytes as by `form`, and how."""
         known = self.packed.setdefault(value, [])
         for there, packed in known:
             if zeros and packed not in self.filled:
                 continue
-            if there == form:
-                return packed
-            if isinstance(there, Packing) and isinstance(form, Packing) and there.same_bytes(form):
-                return packed
+            if _same_bytes(there, form):
+                return there, packed
         source = self._row_major(value)
         packed = self._value(value.name, form.packed)
         self.filled.add(packed)
         self.nodes.append(Node(Pack(form=form), (source,), packed))
         known.append((form, packed))
-        return packed
+        return form, packed
 
     def _row_major(self, value: Value) -> Value:
-        if value not in self.rows:
+        """`value` itself, after a node that gives it where there is none yet."""
+        if value in self.rows:
+            return value
+        if value in self.reshapes:
+            node = self.reshapes[value]
+            self.nodes.append(replace(node, inputs=(self._row_major(node.inputs[0]),)))
+        else:
             form, packed = self.packed[value][0]
             assert isinstance(form, Packing)
             self.nodes.append(Node(Unpack(form=form), (packed,), value))
-            self.rows[value] = value
-        return self.rows[value]
+        self.rows.add(value)
+        return value
 
     def _value(self, name: str, kind: TensorType) -> Value:
         wanted, number = f"{name}.packed", 1
@@ -116,3 +122,7 @@ class _LayOut:
             wanted = f"{name}.packed{number}"
         self.names.add(wanted)
         return Value(wanted, kind)
+
+
+def _same_bytes(one: Form, other: Form) -> bool:
+    return one.same_bytes(other) if isinstance(one, Packing) and isinstance(other, Packing) else one == other
