@@ -13,6 +13,7 @@ from dovetail.compiler.graph.errors import GraphError
 from dovetail.compiler.graph.op import Op
 from dovetail.compiler.graph.types import Array, TensorType
 from dovetail.compiler.ops.errors import OperatorError
+from dovetail.compiler.ops.operator import extents
 from dovetail.compiler.ops.quantise import Residual, requantise
 from dovetail.compiler.ops.scales import Output, Scale
 from dovetail.compiler.ops.shapes import Conv2dShape, Pads
@@ -32,19 +33,15 @@ def _check_scales(op: str, given: tuple[TensorType, ...], channels: int) -> None
         expect(op, what, kind, (channels,), "int32")
 
 
-def finish(acc: Expr, scales: tuple[Expr, ...], output: Output, residual: Expr | None, scale: Scale | None) -> Expr:
-    """`requantise` with the attributes of operators."""
-    added = None
-    if residual is not None and scale is not None:
-        added = Residual(residual, scale.zero_point, scale.multiplier, scale.shift)
-    return requantise(
-        acc,
-        *scales,
-        zero_point=output.zero_point,
-        bounds=output.bounds,
-        residual=added,
-        fraction=output.fraction,
-    )
+def _check_finish(op: QConv2d | QMatmul, types: tuple[TensorType, ...], result: tuple[int, ...], channels: int) -> str:
+    """The type of the output's elements, if the operands behind data and weight are those that the attributes need."""
+    wanted = 2 if op.output is None else 5 if op.residual is None else 6
+    if len(types) != wanted:
+        raise GraphError(f"{op.name} with these attributes takes {wanted} operands, not {len(types)}")
+    _check_scales(op.name, types[2:5], channels)
+    if op.residual is not None:
+        expect(op.name, "the residual", types[5], result, "int8")
+    return "int32" if op.output is None else "int8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,13 +107,7 @@ class QConv2d(Op):
     def infer(self, *types: TensorType) -> TensorType:
         shape = self.shape(types[0], types[1])
         result = (shape.n, shape.oc, shape.out_h, shape.out_w)
-        wanted = 2 if self.output is None else 5 if self.residual is None else 6
-        if len(types) != wanted:
-            raise GraphError(f"{self.name} with these attributes takes {wanted} operands, not {len(types)}")
-        _check_scales(self.name, types[2:5], shape.oc)
-        if self.residual is not None:
-            expect(self.name, "the residual", types[5], result, "int8")
-        return TensorType(result, "int32" if self.output is None else "int8")
+        return TensorType(result, _check_finish(self, types, result, shape.oc))
 
     def sums(self, data: Array, weight: Array) -> Array:
         """The int32 sums. float64 holds them exactly, so that products may go through BLAS."""
@@ -207,14 +198,8 @@ class QMatmul(Op):
             raise GraphError(
                 f"{self.name}: weight for {data} must be int8 [n, {k}], alone or for each of {lead}, not {weight}"
             )
-        wanted = 2 if self.output is None else 5 if self.residual is None else 6
-        if len(types) != wanted:
-            raise GraphError(f"{self.name} with these attributes takes {wanted} operands, not {len(types)}")
         result = (*lead, m, weight.shape[-2])
-        _check_scales(self.name, types[2:5], result[-1])
-        if self.residual is not None:
-            expect(self.name, "the residual", types[5], result, "int8")
-        return TensorType(result, "int32" if self.output is None else "int8")
+        return TensorType(result, _check_finish(self, types, result, result[-1]))
 
     def evaluate(self, *arrays: Array) -> Array:
         sums = (arrays[0].astype(np.float64) @ np.swapaxes(arrays[1], -1, -2).astype(np.float64)).astype(np.int32)
@@ -277,13 +262,20 @@ def _finished(
     sums: te.Tensor, others: tuple[te.Tensor, ...], output: Output, scale: Scale | None, *, axis: int
 ) -> te.Tensor:
     def element(*at: Expr) -> Expr:
-        residual = others[3][at] if scale is not None else None
-        return finish(sums[at], tuple(part[at[axis]] for part in others[:3]), output, residual, scale)
+        added = None
+        if scale is not None:
+            added = Residual(others[3][at], scale.zero_point, scale.multiplier, scale.shift)
+        return requantise(
+            sums[at],
+            *(part[at[axis]] for part in others[:3]),
+            zero_point=output.zero_point,
+            bounds=output.bounds,
+            residual=added,
+            fraction=output.fraction,
+        )
 
     return te.compute(_type(sums).shape, element, name="out")
 
 
 def _type(tensor: te.Tensor) -> TensorType:
-    from dovetail.compiler.ops.operator import extents
-
     return TensorType(extents(tensor), tensor.dtype)

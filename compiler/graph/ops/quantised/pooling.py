@@ -14,6 +14,7 @@ from dovetail.compiler.graph.errors import GraphError
 from dovetail.compiler.graph.op import Op
 from dovetail.compiler.graph.types import Array, TensorType
 from dovetail.compiler.ops.errors import OperatorError
+from dovetail.compiler.ops.operator import extents
 from dovetail.compiler.ops.pool2d import LOWEST
 from dovetail.compiler.ops.scales import Output, Scale
 from dovetail.compiler.ops.shapes import Pads, Pool2dShape
@@ -69,8 +70,6 @@ class _Pool2d(Op):
 
     def over(self, data: te.Tensor, padding: int, reduce: Callable[..., Expr], dtype: str) -> te.Tensor:
         """`reduce` of what each output sees."""
-        from dovetail.compiler.ops.operator import extents
-
         shape = self.shape(TensorType(extents(data), data.dtype))
         top, left, _, _ = self.pads
         dy, dx = te.reduce_axis((0, shape.kh), "dy"), te.reduce_axis((0, shape.kw), "dx")

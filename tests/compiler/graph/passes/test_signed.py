@@ -28,8 +28,8 @@ def test_activations_keep_their_names() -> None:
     x = b.input("x", (2, 128), "float32")
     after = agree(b.graph(b.rounded(x, 0.1, 5, "x_q")), x=ALL.astype(np.float32) - 100)
     assert str(after).splitlines()[-4:] == [
-        "    %x_q: int8[2, 128] = quantize(%x, %const, %const_1_int8; axis=None)",
-        "    %dequantize: float32[2, 128] = dequantize(%x_q, %const_2, %const_3_int8; axis=None)",
+        "    %x_q: int8[2, 128] = quantize(%x, %const, %const_1_int8)",
+        "    %dequantize: float32[2, 128] = dequantize(%x_q, %const_2, %const_3_int8)",
         "    return %dequantize",
         "}",
     ]
