@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType
 
-from dovetail.compiler.frontend.errors import UnsupportedModel
+from dovetail.compiler.frontend.errors import FrontendError, UnsupportedModel
 from dovetail.compiler.frontend.onnx import from_onnx
 from dovetail.compiler.graph import Graph
 from dovetail.compiler.graph.deploy import build
@@ -57,11 +57,14 @@ class PreparedModel(BackendRep):
         Raises
         ------
         FrontendError:
-            The model is not supported for inputs like these.
+            The model is not supported for inputs like these, or one is missing.
         """
         given = inputs if isinstance(inputs, Mapping) else dict(zip(self._inputs, inputs, strict=False))
         kinds = (np.ndarray, np.generic)
         arrays = {name: np.asarray(array) for name, array in given.items() if isinstance(array, kinds)}
+        missing = [name for name in self._inputs if name not in given]
+        if missing:
+            raise FrontendError(f"input {missing[0]!r} is missing; the inputs are {', '.join(self._inputs)}")
         graph = self._specialised(arrays)
         if self._module is None:
             plan, library, params = build(graph, LlvmTarget())

@@ -43,7 +43,7 @@ def create(plan: Plan, library: Library, device: Device | Context | str, **setti
     Raises
     ------
     ModuleError:
-        Plan and library do not fit each other.
+        They are no plan and no library, or do not fit each other.
     NativeError:
         The library's functions are for another processor.
     ConfigError:
@@ -55,6 +55,8 @@ def create(plan: Plan, library: Library, device: Device | Context | str, **setti
     DeviceUnavailable, isa.verify.VerificationError:
         See `open` and `Device.load`.
     """
+    if not isinstance(plan, Plan) or not isinstance(library, Library):
+        raise ModuleError(f"a plan and a library are needed, not {type(plan).__name__} and {type(library).__name__}")
     check_module(plan, library)
     with ExitStack() as cleanup:
         opened = _open(plan, library, device, settings)
@@ -137,9 +139,9 @@ class Module:
         Raises
         ------
         ModuleError:
-            There is no such input or constant, or its shape or type is another.
+            There is no such input or constant, its shape or type is another, or the module is closed.
         DeviceLost:
-            The module or its device is closed.
+            The device is closed.
         """
         self._require_open()
         checked: list[tuple[Tensor | Constant, Array]] = []
@@ -147,7 +149,10 @@ class Module:
             place = self._tensors.get(name) or self._constants.get(name)
             if place is None:
                 raise ModuleError(f"there is no input {name!r}; the inputs are {self._described()}")
-            array = np.asarray(value)
+            try:
+                array = np.asarray(value)
+            except ValueError as error:
+                raise ModuleError(f"{name!r} is no array: {error}") from None
             check_array(name, array, place)
             checked.append((place, array))
         for place, array in checked:
@@ -199,7 +204,7 @@ class Module:
         Raises
         ------
         ModuleError:
-            There is no such output, no run was completed, or `out` has another shape or type.
+            There is no such output, no run was completed, or `out` is no array of its shape and type to write to.
         """
         tensor = self._output(output)
         if not self._ran:
@@ -207,7 +212,11 @@ class Module:
         value = self._host.view(tensor)
         if out is None:
             return value.copy()
+        if not isinstance(out, np.ndarray):
+            raise ModuleError(f"'out' must be an array, not {type(out).__name__}")
         check_array("out", out, tensor)
+        if not out.flags.writeable:
+            raise ModuleError("'out' is read-only")
         np.copyto(out, value)
         return out
 

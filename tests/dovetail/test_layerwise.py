@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dovetail.layerwise import LayerwiseError, compare, quantised_values
+from dovetail.compiler.frontend import from_onnx
+from dovetail.compiler.graph.ops.quantised import QConv2d
+from dovetail.compiler.graph.pipeline import optimise
+from dovetail.layerwise import LayerwiseError, compare, compare_layers, quantised_values
 
 SCALES = {"data": 0.05, "weight": 0.0101, "out": 0.04}
 SHAPE = (1, 4, 5, 5)
@@ -73,3 +78,21 @@ def test_another_shape_is_refused(case):
     weight, inputs, values = case
     with pytest.raises(LayerwiseError, match=r"^data_q has shape \(1, 4, 5, 5\) in the model, not \(1, 4, 25\)$"):
         compare(qdq_model(np.int8, 0, weight), {"data_q": values["data_q"].reshape(1, 4, 25)}, inputs)
+
+
+def test_layers_are_compared_from_the_same_operands_and_a_wrong_one_is_found(case):
+    weight, inputs, _ = case
+    model = qdq_model(np.uint8, 128, weight)
+    graph, params = from_onnx(model)
+    graph = optimise(graph.bind(params))
+    assert compare_layers(model, graph, inputs) == [("data_q", 0, 0.0), ("conv_q", 0, 0.0)]
+    wrong = []
+    for node in graph.nodes:
+        op = node.op
+        if isinstance(op, QConv2d):
+            op = replace(op, output=replace(op.output, bounds=(0, 127)))
+        wrong.append(replace(node, op=op))
+    data, conv = compare_layers(model, replace(graph, nodes=tuple(wrong)), inputs)
+    assert data == ("data_q", 0, 0.0)
+    assert conv.name == "conv_q"
+    assert conv.steps > 1 and conv.fraction > 0.1

@@ -7,6 +7,7 @@ import pytest
 from onnx import helper, parser
 
 from dovetail import conformance
+from dovetail.compiler.frontend.errors import FrontendError
 from dovetail.onnx_backend import DovetailBackend, prepare, run_model, run_node
 
 RESHAPE = '<ir_version: 8, opset_import: ["": 17]> m (float[n] x, int64[2] s) => (float[a, b] y) { y = Reshape(x, s) }'
@@ -26,6 +27,11 @@ def test_models_and_nodes_run_at_once() -> None:
     np.testing.assert_array_equal(run_model(parser.parse_model(RESHAPE), [x, shape])[0], x.reshape(2, 2))
     node = helper.make_node("Softplus", ["x"], ["y"])
     np.testing.assert_allclose(run_node(node, [x])[0], np.log1p(np.exp(x)), rtol=1e-6)
+
+
+def test_a_missing_input_is_named() -> None:
+    with pytest.raises(FrontendError, match="^input 's' is missing; the inputs are x, s$"):
+        run_model(parser.parse_model(RESHAPE), [np.zeros(4, np.float32)])
 
 
 def test_it_runs_on_the_cpu_alone() -> None:

@@ -155,6 +155,10 @@ def test_times_are_of_whole_runs(module: Module) -> None:
         (lambda m: m.get_output("z"), "there is no output 'z'; "),
         (lambda m: m.run(), "input 'x' is not set; the inputs are x (32,) float32"),
         (lambda m: (m.run(x=data(0)), m.get_output(0, data(0))), "'out' has shape (32,); it must be (2, 4)"),
+        (lambda m: (m.run(x=data(0)), m.get_output(0, [0.0])), "'out' must be an array, not list"),
+        (lambda m: (m.run(x=data(0)), m.get_output(0, np.broadcast_to(np.float32(0), (2, 4)))), "'out' is read-only"),
+        (lambda m: m.run(x=[[1.0], [1.0, 2.0]]), "'x' is no array: setting an array element with a sequence"),
+        (lambda m: runtime.create(m.library, m.plan, "cpu"), "a plan and a library are needed, not Library and Plan"),
         (lambda m: (m.close(), m.run()), "the module is closed; create another"),
     ],
 )  # fmt: skip

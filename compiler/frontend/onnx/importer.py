@@ -31,7 +31,7 @@ from .limits import (
     check_type,
 )
 from .reading import Source, node_name, opsets_of
-from .registry import find_handler
+from .registry import find_handler, first_opset
 from .tensors import read_tensor
 
 UNFOLDED = (Quantize, Dequantize)
@@ -426,7 +426,11 @@ def _resolved(node: NodeProto, outer: Mapping[str, AttributeProto]) -> dict[str,
 
 
 def _no_handler(node: NodeProto, scope: Scope) -> str:
-    version = scope.opsets.get("" if node.domain == "ai.onnx" else node.domain)
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    version = scope.opsets.get(domain)
+    since = first_opset(domain, node.op_type)
+    if since is not None:
+        return f"it is supported from opset {since} on; the model is of opset {version}"
     return f"no such operator is supported (opset {version}); docs/onnx.md lists those that are"
 
 

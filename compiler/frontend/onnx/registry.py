@@ -41,6 +41,11 @@ def find_handler(domain: str, name: str, version: int) -> Handler | None:
     return fitting[-1] if fitting else None
 
 
+def first_opset(domain: str, name: str) -> int | None:
+    """The least opset of which an operator is read; None for one that has no handler."""
+    return min((since for since, _ in _HANDLERS.get((domain, name), ())), default=None)
+
+
 def operators() -> list[tuple[str, str]]:
     """Domain and name of all operators that have a handler."""
     return sorted(_HANDLERS)

@@ -56,7 +56,7 @@ class _Scaled(Op):
 class Quantize(_Scaled):
     """``saturate(round(x / scale) + zero_point)`` of float32, ties to even, in the type of the zero point.
 
-    ONNX operator QuantizeLinear.
+    ONNX operator QuantizeLinear. What is not a number, of which that says nothing, becomes the zero point.
     """
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -70,9 +70,9 @@ class Quantize(_Scaled):
     def evaluate(self, *arrays: Array) -> Array:
         data, scale, zero_point = arrays
         low, high = limits(zero_point.dtype.name)
-        steps = np.rint(data / self.along(scale, data.ndim)).astype(np.float64)
+        steps = np.nan_to_num(np.rint(data / self.along(scale, data.ndim)).astype(np.float64), nan=0.0)
         moved = steps + self.along(zero_point, data.ndim).astype(np.float64)
-        result: Array = np.clip(np.nan_to_num(moved, nan=0.0), low, high).astype(zero_point.dtype)
+        result: Array = np.clip(moved, low, high).astype(zero_point.dtype)
         return result
 
     def compute(self, *tensors: te.Tensor) -> te.Tensor:

@@ -139,6 +139,12 @@ def test_scales_are_those_of_onnx_runtime(shape: list[int], channels: bool, dtyp
         np.testing.assert_array_equal(compiled(Dequantize(axis=axis), integers, scale, zero), numbers)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_what_is_not_a_number_is_quantised_to_the_zero_point(dtype: str) -> None:
+    arrays = np.array([np.nan, 0.5], np.float32), np.asarray(0.5, np.float32), np.asarray(5, dtype)
+    assert Quantize().evaluate(*arrays).tolist() == compiled(Quantize(), *arrays).tolist() == [5, 6]
+
+
 IMAGE, WEIGHT, CHANNELS = (TensorType(shape, "int8") for shape in ((1, 4, 5, 5), (6, 4, 3, 3), (6,)))
 SCALES = [TensorType((6,), "int32")] * 3
 FLOATS = TensorType((2, 3), "float32")
