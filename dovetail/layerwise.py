@@ -26,6 +26,10 @@ class LayerwiseError(InputError):
     """Two tensors of one name cannot be compared."""
 
 
+class RuntimeRefuses(InputError):
+    """ONNX Runtime cannot run a model. The message is ONNX Runtime's."""
+
+
 class Difference(NamedTuple):
     """How a tensor differs from ONNX Runtime's.
 
@@ -44,28 +48,26 @@ class Difference(NamedTuple):
     fraction: float
 
 
-def compare(model: onnx.ModelProto, values: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Difference]:
+def compare(theirs: Mapping[str, Array], values: Mapping[str, Array]) -> list[Difference]:
     """How `values` differ from what ONNX Runtime computes, in the model's order.
 
     Parameters
     ----------
-    model:
-        A QDQ model. Its quantised tensors, outputs of QuantizeLinear, are compared.
+    theirs:
+        What `quantised_values` gives.
     values:
-        int8 or uint8 arrays by the tensors' names; names that the model does not have, and quantised tensors that are
-        not here, are left out. An int8 array for a uint8 tensor counts from -128.
-    inputs:
-        What the model is given.
+        int8 or uint8 arrays by the tensors' names; names that are on one side alone are left out. An int8 array for a
+        uint8 tensor counts from -128.
 
     Raises
     ------
     LayerwiseError:
         An array has another shape than the model's tensor.
-    PackageMissing:
-        onnx or onnxruntime is not installed.
     """
     found = []
-    for name, expected in quantised_values(model, inputs, values).items():
+    for name, expected in theirs.items():
+        if name not in values:
+            continue
         given = values[name]
         if given.shape != expected.shape:
             raise LayerwiseError(f"{name} has shape {expected.shape} in the model, not {given.shape}")
@@ -73,7 +75,7 @@ def compare(model: onnx.ModelProto, values: Mapping[str, Array], inputs: Mapping
     return found
 
 
-def compare_layers(model: onnx.ModelProto, graph: Graph, inputs: Mapping[str, Array]) -> list[Difference]:
+def compare_layers(theirs: Mapping[str, Array], graph: Graph, inputs: Mapping[str, Array]) -> list[Difference]:
     """How each layer of `graph` differs from ONNX Runtime's for the operands that ONNX Runtime has there.
 
     In `compare` a difference goes on into all layers behind it, where a step in one element becomes many; here every
@@ -81,19 +83,13 @@ def compare_layers(model: onnx.ModelProto, graph: Graph, inputs: Mapping[str, Ar
 
     Parameters
     ----------
-    model:
-        As of `compare`.
+    theirs:
+        What `quantised_values` gives.
     graph:
-        Made of it, with all parameters bound. NumPy's form of its operators is executed.
+        Made of the same model, with all parameters bound. NumPy's form of its operators is executed.
     inputs:
         What the model is given.
-
-    Raises
-    ------
-    PackageMissing:
-        onnx or onnxruntime is not installed.
     """
-    theirs = quantised_values(model, inputs, {node.name for node in graph.nodes})
     known: dict[str, Array] = dict(inputs) | {value.name: array for value, array in graph.constants.items()}
     found = []
     for node in graph.nodes:
@@ -119,6 +115,8 @@ def quantised_values(
 
     Raises
     ------
+    RuntimeRefuses:
+        ONNX Runtime cannot run the model.
     PackageMissing:
         onnx or onnxruntime is not installed.
     """
@@ -136,8 +134,11 @@ def quantised_values(
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in found)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return dict(zip(found, session.run(found, dict(inputs)), strict=True))
+    try:
+        session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return dict(zip(found, session.run(found, dict(inputs)), strict=True))
+    except Exception as error:  # it has a type of its own for each status, with nothing in common
+        raise RuntimeRefuses(" ".join(str(error).split())) from None
 
 
 def _centred(array: Array) -> NDArray[np.int32]:

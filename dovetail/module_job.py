@@ -118,7 +118,7 @@ def network_result(
     exact: bool | None,
     max_abs_error: float | None,
     compile_seconds: float | None = None,
-    onnxruntime: Agreement | None = None,
+    onnxruntime: Agreement | str = "a compiled module has no model to run there",
 ) -> NetworkResult:
     """What a run tells; `config_name` is what the module's machine is called."""
     config = plan.config

@@ -25,10 +25,11 @@ from dovetail.compiler.target import LlvmTarget, Target, VdlaTarget
 from dovetail.files import InputError
 from dovetail.isa.config import load_config
 from dovetail.isa.module import Library, Plan
-from dovetail.layerwise import LayerwiseError, compare, compare_layers
+from dovetail.layerwise import RuntimeRefuses, compare, compare_layers, quantised_values
 from dovetail.module_job import Setting, execute, network_result
 from dovetail.network import Network
 from dovetail.network_result import CPU, Agreement, NetworkResult
+from dovetail.onnx_conv import PackageMissing
 from dovetail.sim.progress import Progress, silent
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -186,20 +187,18 @@ def target_of(device: str, config: str, *, latency: int, bytes_per_cycle: int, t
     return VdlaTarget(load_config(config), device, latency, bytes_per_cycle)
 
 
-def agreement(job: NetworkJob, values: Arrays) -> Agreement | None:
-    """How int8 tensors differ from ONNX Runtime's; None where the model has none, or is nothing for ONNX Runtime."""
+def agreement(job: NetworkJob, values: Arrays) -> Agreement | str:
+    """How int8 tensors differ from ONNX Runtime's, or why they are not compared."""
     int8 = {name: array for name, array in values.items() if array.dtype == np.int8}
     if not int8:
-        return None
+        return "the model has no int8 tensors"
     try:
-        model = job.network.complete_model()
-        chained, layers = compare(model, int8, job.inputs), compare_layers(model, job.graph, job.inputs)
-    except LayerwiseError:
-        raise
-    except Exception:  # ONNX Runtime has a type of its own for each status, with nothing in common
-        return None
+        theirs = quantised_values(job.network.complete_model(), job.inputs, int8)
+    except (PackageMissing, RuntimeRefuses) as error:
+        return str(error)
+    chained, layers = compare(theirs, int8), compare_layers(theirs, job.graph, job.inputs)
     if not layers:
-        return None
+        return "the model has no int8 tensors"
     worst = max(layers, key=lambda one: (one.steps, one.fraction))
     return Agreement(
         tensors=len(layers),

@@ -82,10 +82,10 @@ class NetworkResult(Result):
     launches:
         How often the accelerator was started.
     onnxruntime:
-        None where nothing was compared: the model has no int8 tensors, or is a compiled module.
+        Or why nothing was compared.
     """
 
     accelerated_macs: int
     launches: int
     layers: tuple[LayerResult, ...]
-    onnxruntime: Agreement | None
+    onnxruntime: Agreement | str

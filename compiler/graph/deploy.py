@@ -75,7 +75,7 @@ def build(
     if not isinstance(target, Target):
         raise GraphError(f"a target is needed, as dovetail.target makes it, not {target!r}")
     progress(f"optimising {graph.name}", 0, 0)
-    bound = graph.bind(params or {}) if graph.parameters else graph
+    bound = graph.bind(params or {}) if graph.parameters or params else graph
     return deploy(optimise(bound, fused=fused), target, fused=fused, progress=progress)
 
 

@@ -9,9 +9,12 @@ from dovetail.isa.config import Config
 
 from .graph import Graph, Node, Value
 from .ops.movement import Reshape
+from .ops.quantised import Dequantize
 from .vdla.support import why_not
 
 ALONE = "nothing beside it runs on the accelerator, and moving its tensors there costs more than it does"
+
+NOT_INT8 = "float32 though its operands are int8: the accelerator takes weights with zero point 0, and scales near one"
 
 
 def reasons_for_cpu(graph: Graph, config: Config) -> Mapping[str, str]:
@@ -22,6 +25,11 @@ def reasons_for_cpu(graph: Graph, config: Config) -> Mapping[str, str]:
     reasons = {
         node.name: reason for node in graph.nodes if (reason := why_not(node, graph.constants, config)) is not None
     }
+    producers = graph.producers
+    for node in graph.nodes:
+        sources = [producers[value].op for value in node.inputs if value in producers]
+        if node.name in reasons and node.macs and any(isinstance(op, Dequantize) for op in sources):
+            reasons[node.name] = NOT_INT8
     neighbours = _neighbours(graph)
     waiting = [node for node in graph.nodes if node.macs and node.name not in reasons]
     there = {node.name for node in waiting}

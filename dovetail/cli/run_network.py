@@ -207,9 +207,9 @@ def _exactness(result: NetworkResult) -> str:
     return "yes"
 
 
-def _agreement(found: Agreement | None) -> str:
-    if found is None:
-        return "not compared"
+def _agreement(found: Agreement | str) -> str:
+    if isinstance(found, str):
+        return f"not compared: {found}"
     if not found.chained_max_steps:
         return f"all {found.tensors} int8 tensors are equal"
     return (

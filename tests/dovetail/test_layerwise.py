@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from dovetail.compiler.frontend import from_onnx
 from dovetail.compiler.graph.ops.quantised import QConv2d
 from dovetail.compiler.graph.pipeline import optimise
-from dovetail.layerwise import LayerwiseError, compare, compare_layers, quantised_values
+from dovetail.layerwise import LayerwiseError, RuntimeRefuses, compare, compare_layers, quantised_values
 
 SCALES = {"data": 0.05, "weight": 0.0101, "out": 0.04}
 SHAPE = (1, 4, 5, 5)
@@ -50,7 +50,10 @@ def case():
 
 def test_equal_tensors_do_not_differ(case):
     weight, inputs, values = case
-    assert compare(qdq_model(np.int8, 0, weight), values, inputs) == [("data_q", 0, 0.0), ("conv_q", 0, 0.0)]
+    assert compare(quantised_values(qdq_model(np.int8, 0, weight), inputs), values) == [
+        ("data_q", 0, 0.0),
+        ("conv_q", 0, 0.0),
+    ]
 
 
 def test_the_largest_difference_and_the_share_of_differences_are_found(case):
@@ -58,26 +61,33 @@ def test_the_largest_difference_and_the_share_of_differences_are_found(case):
     changed = values["conv_q"].copy()
     changed[0, 1, 2, 3] += 3 if changed[0, 1, 2, 3] < 0 else -3
     changed[0, 0, 0, 0] += 1 if changed[0, 0, 0, 0] < 0 else -1
-    found = compare(qdq_model(np.int8, 0, weight), {"conv_q": changed}, inputs)
+    found = compare(quantised_values(qdq_model(np.int8, 0, weight), inputs), {"conv_q": changed})
     assert found == [("conv_q", 3, 2 / changed.size)]
 
 
 def test_int8_is_compared_with_uint8_by_meaning(case):
     weight, inputs, values = case
-    assert all(one.steps == 0 for one in compare(qdq_model(np.uint8, 128, weight), values, inputs))
+    assert all(one.steps == 0 for one in compare(quantised_values(qdq_model(np.uint8, 128, weight), inputs), values))
 
 
 def test_names_that_the_model_does_not_quantise_are_left_out(case):
     weight, inputs, values = case
     model = qdq_model(np.int8, 0, weight)
-    assert compare(model, {"conv": values["conv_q"], "else": values["conv_q"]}, inputs) == []
-    assert list(quantised_values(model, inputs)) == ["data_q", "conv_q"]
+    theirs = quantised_values(model, inputs)
+    assert list(theirs) == ["data_q", "conv_q"]
+    assert compare(theirs, {"conv": values["conv_q"], "else": values["conv_q"]}) == []
 
 
 def test_another_shape_is_refused(case):
     weight, inputs, values = case
     with pytest.raises(LayerwiseError, match=r"^data_q has shape \(1, 4, 5, 5\) in the model, not \(1, 4, 25\)$"):
-        compare(qdq_model(np.int8, 0, weight), {"data_q": values["data_q"].reshape(1, 4, 25)}, inputs)
+        compare(quantised_values(qdq_model(np.int8, 0, weight), inputs), {"data_q": values["data_q"].reshape(1, 4, 25)})
+
+
+def test_a_model_that_onnx_runtime_cannot_run_is_said_to_be_one(case):
+    weight, inputs, _ = case
+    with pytest.raises(RuntimeRefuses, match="Got invalid dimensions for input: data"):
+        quantised_values(qdq_model(np.int8, 0, weight), {"data": inputs["data"][..., :2]})
 
 
 def test_layers_are_compared_from_the_same_operands_and_a_wrong_one_is_found(case):
@@ -85,14 +95,15 @@ def test_layers_are_compared_from_the_same_operands_and_a_wrong_one_is_found(cas
     model = qdq_model(np.uint8, 128, weight)
     graph, params = from_onnx(model)
     graph = optimise(graph.bind(params))
-    assert compare_layers(model, graph, inputs) == [("data_q", 0, 0.0), ("conv_q", 0, 0.0)]
+    theirs = quantised_values(model, inputs)
+    assert compare_layers(theirs, graph, inputs) == [("data_q", 0, 0.0), ("conv_q", 0, 0.0)]
     wrong = []
     for node in graph.nodes:
         op = node.op
         if isinstance(op, QConv2d):
             op = replace(op, output=replace(op.output, bounds=(0, 127)))
         wrong.append(replace(node, op=op))
-    data, conv = compare_layers(model, replace(graph, nodes=tuple(wrong)), inputs)
+    data, conv = compare_layers(theirs, replace(graph, nodes=tuple(wrong)), inputs)
     assert data == ("data_q", 0, 0.0)
     assert conv.name == "conv_q"
     assert conv.steps > 1 and conv.fraction > 0.1

@@ -67,6 +67,8 @@ def _other(node: Node) -> str:
     alien = next((dtype for dtype in sorted(types) if dtype not in ("int8", "int32")), None)
     if alien is not None:
         return f"{alien}; the accelerator computes int8"
+    if node.macs:
+        return f"products of {node.inputs[0].type.dtype}; the accelerator multiplies int8"
     return f"the accelerator has no {node.op.name}"
 
 
