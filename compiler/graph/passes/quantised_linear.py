@@ -168,7 +168,7 @@ def _emit(rewriter: Rewriter, found: Linear, residual: Quantised | None, goal: G
             return False
         fraction, added = point[0], scaling(residual.affine.zero_point, point[1:])
     records = [
-        _record(bias, offset, scale, goal.affine.scale / 2**fraction, silent)
+        _record(bias, offset, scale, goal.affine.scale, fraction, silent)
         for bias, offset, scale, silent in zip(found.bias, found.offsets, found.scales, found.silent, strict=True)
     ]
     columns = list(zip(*(record for record in records if record is not None), strict=True))
@@ -202,13 +202,19 @@ def _with_row(rewriter: Rewriter, value: Value, origin: Sequence[str]) -> Value:
     return rewriter.emit(Reshape(shape=(n, c, 1, w)), [value], f"{value.name}_2d", origin)
 
 
-def _record(bias: Fraction, offset: int, scale: Fraction, step: Fraction, silent: bool) -> tuple[int, int, int] | None:
-    """Bias, multiplier and shift of a channel whose sums are in units of `scale`, in units of `step`."""
+def _record(
+    bias: Fraction, offset: int, scale: Fraction, step: Fraction, fraction: int, silent: bool
+) -> tuple[int, int, int] | None:
+    """Bias, multiplier and shift of a channel whose sums are in units of `scale`, for outputs in steps of `step`.
+
+    None where the registers do not hold them, or where the bias in units of the sums is half a step or more away from
+    what it should be.
+    """
     if silent and abs(bias) > scale * 2**30:
         # Nothing is summed up, so that the unit is free: one that the bias fits in.
         scale = abs(bias) / 2**30
-    total = round(bias / scale) + offset
-    point = fixed_point(scale / step)
-    if point is None or not INT32[0] <= total <= INT32[1]:
+    units = round(bias / scale)
+    point = fixed_point(scale / step * 2**fraction)
+    if point is None or not INT32[0] <= units + offset <= INT32[1] or 2 * abs(bias - units * scale) >= step:
         return None
-    return total, *point
+    return units + offset, *point
