@@ -14,6 +14,7 @@ from dovetail.compiler.errors import CompileError
 from dovetail.compiler.graph import Graph
 from dovetail.compiler.graph.ops.quantised import Dequantize, Quantize
 from dovetail.files import InputError
+from dovetail.isa.config import load_config
 from dovetail.isa.module import Tensor
 from dovetail.networks import NETWORKS, calibration, quantised
 from dovetail.networks.errors import require
@@ -28,6 +29,8 @@ MODELS = (ONNX, KERAS)
 """Suffixes of files that hold a model."""
 IMPORTED = "imported"
 """What `show_pass` calls the graph before all passes."""
+UNFUSE = "unfuse"
+"""The pass that is there instead of fusing."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -145,25 +148,33 @@ def show_pass(
     source: str,
     name: str,
     *,
+    config: str = "default",
     shapes: Mapping[str, Sequence[int]] | None = None,
     calibration_data: Path | None = None,
     progress: Progress = silent,
 ) -> str:
     """The graph of a network as text, after the pass of that name; ``imported`` is before all of them.
 
+    ``unfuse`` is instead of the last, and ``lay_out`` and ``group_elementwise`` are behind it, for a machine.
+
     Raises
     ------
-    CompileError:
-        There is no such pass, or the network cannot be read.
+    CompileError, ConfigError:
+        There is no such pass or configuration, or the network cannot be read.
     """
-    from dovetail.compiler.graph.pipeline import OPTIMISATIONS, stages
+    from dovetail.compiler.graph.deploy import laid_out
+    from dovetail.compiler.graph.pipeline import OPTIMISATIONS, optimise, stages
+    from dovetail.compiler.target import VdlaTarget
 
-    known = [IMPORTED, *dict.fromkeys(one for one, _ in OPTIMISATIONS)]
+    behind = ("lay_out", "group_elementwise")
+    known = [IMPORTED, *dict.fromkeys(one for one, _ in OPTIMISATIONS), UNFUSE, *behind]
     if name not in known:
         raise CompileError(f"no pass {name!r}; the passes are {', '.join(known)}")
+    target = VdlaTarget(load_config(config))
     network = read_network(source, shapes=shapes, calibration_data=calibration_data, progress=progress)
-    shown = network.graph
-    for done, graph in stages(network.graph) if name != IMPORTED else ():
-        if done == name:
-            shown = graph
-    return str(shown)
+    if name == IMPORTED:
+        return str(network.graph)
+    if name in behind:
+        graph, _, _ = laid_out(optimise(network.graph), target, fused=name == behind[-1], progress=progress)
+        return str(graph)
+    return str(dict(stages(network.graph, fused=name != UNFUSE))[name])

@@ -87,6 +87,22 @@ def deploy(graph: Graph, target: Target, *, fused: bool = True, progress: Progre
     GraphError:
         It does not fit the machine.
     """
+    graph, kernels, reasons = laid_out(graph, target, fused=fused, progress=progress)
+    config = target.config if isinstance(target, VdlaTarget) else None
+    threads = target.threads if isinstance(target, LlvmTarget) else 1
+    return _Deployment(graph, config, kernels, reasons, threads, progress).run()
+
+
+def laid_out(
+    graph: Graph, target: Target, *, fused: bool = True, progress: Progress = _silent
+) -> tuple[Graph, Mapping[str, VdlaKernel], Mapping[str, str]]:
+    """The graph as it is executed, kernels of what is on the accelerator, and reasons for what is not, by name.
+
+    Raises
+    ------
+    CompileError:
+        It does not fit the machine.
+    """
     reasons: Mapping[str, str] = {}
     kernels: dict[str, VdlaKernel] = {}
     if isinstance(target, VdlaTarget):
@@ -101,11 +117,7 @@ def deploy(graph: Graph, target: Target, *, fused: bool = True, progress: Progre
             kernels[node.name] = prepare(node, graph.constants, target.config, memory, columns=columns)
             packed.add(node.output)
         graph = cluster(lay_out(graph, {name: _forms(kernel) for name, kernel in kernels.items()}))
-    if fused:
-        graph = group_elementwise(graph)
-    config = target.config if isinstance(target, VdlaTarget) else None
-    threads = target.threads if isinstance(target, LlvmTarget) else 1
-    return _Deployment(graph, config, kernels, reasons, threads, progress).run()
+    return group_elementwise(graph) if fused else graph, kernels, reasons
 
 
 def _forms(kernel: VdlaKernel) -> Forms:

@@ -7,15 +7,13 @@ from enum import Enum
 from math import prod
 
 from dovetail.isa.config import Config
-from dovetail.isa.instructions import COLS_BITS, LOOP_BITS, ROWS_BITS
+from dovetail.isa.instructions import LOOP_BITS
 
 from .blocked import Blocked
 from .errors import OperatorError
 from .shapes import blocks
 
 MAX_LOOP = (1 << LOOP_BITS) - 1
-MAX_ROWS = (1 << ROWS_BITS) - 1
-MAX_COLS = (1 << COLS_BITS) - 1
 
 
 class Order(Enum):

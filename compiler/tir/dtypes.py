@@ -4,7 +4,6 @@ vectors such as ``float32x16``."""
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 FLOATS = ("float32", "float64")
 SCALARS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", *FLOATS)
@@ -72,17 +71,6 @@ def bits_of(dtype: str) -> int:
 
 def numpy_dtype(dtype: str) -> np.dtype:
     return np.dtype(scalar_of(dtype))
-
-
-def dtype_name(dtype: DTypeLike) -> str:
-    """The name of a NumPy dtype.
-
-    Raises
-    ------
-    TypeMismatch:
-        The compiler has no such type.
-    """
-    return check_dtype(np.dtype(dtype).name)
 
 
 def limits(dtype: str) -> tuple[int, int]:

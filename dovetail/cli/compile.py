@@ -64,7 +64,7 @@ def compile_(
     shapes = options.parse_shapes(shape)
     if stage is not None:
         with progress(f"reading {model}") as say:
-            text = show_pass(model, stage, shapes=shapes, calibration_data=calibration, progress=say)
+            text = show_pass(model, stage, config=config, shapes=shapes, calibration_data=calibration, progress=say)
         typer.echo(text)
         return
     if file is None:

@@ -105,7 +105,7 @@ def run(
     shapes = options.parse_shapes(shape)
     if stage is not None:
         with progress(f"{workload}: reading") as say:
-            text = show_pass(workload, stage, shapes=shapes, calibration_data=calibration, progress=say)
+            text = show_pass(workload, stage, config=config, shapes=shapes, calibration_data=calibration, progress=say)
         typer.echo(text)
         return
     from .run_network import run_network

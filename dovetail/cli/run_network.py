@@ -24,6 +24,7 @@ LEAST_NAME = 12
 WHERE = {ACCELERATOR: "accel"}
 HELPERS = ("_QuantizeLinear", "_DequantizeLinear")
 """What ends the names of nodes that a quantiser puts between those of the model."""
+NOTHING = "none: nothing in it is int8 that the accelerator takes; a float model is quantised with --calibration"
 OUTPUT = "_Output"
 """What ends the names of values that these give."""
 
@@ -87,7 +88,7 @@ def show(result: NetworkResult, json: Path | None) -> int:
         console = output()
         reasons = numbered_reasons(result)
         console.print(layers_table(result, reasons, console.width))
-        for reason, number in reasons.items():
+        for reason, number in reasons.items() if result.launches else ():
             console.print(f"[{number}] {reason}", markup=False)
         console.print()
         console.print(summary_table(result))
@@ -189,7 +190,7 @@ def summary_table(result: NetworkResult) -> Table:
     table.add_column(overflow="fold")
     share = 100 * result.accelerated_macs / result.macs if result.macs else 0.0
     times = "once" if result.launches == 1 else f"{result.launches} times"
-    table.add_row("MACs on the accelerator", f"{share:.1f}%, started {times}" if result.launches else "none")
+    table.add_row("MACs on the accelerator", f"{share:.1f}%, started {times}" if result.launches else NOTHING)
     table.add_row("equal to NumPy", _exactness(result))
     table.add_row("next to ONNX Runtime", Text(_printable(_agreement(result.onnxruntime))))
     compiling = "" if result.compile_seconds is None else f"{result.compile_seconds:.1f} to compile, "
@@ -199,7 +200,7 @@ def summary_table(result: NetworkResult) -> Table:
 
 def _exactness(result: NetworkResult) -> str:
     if result.exact is None:
-        return "not compared: nothing says what comes out of these inputs"
+        return "not compared: a module knows its results only for its own inputs, and only of integers"
     if not result.exact:
         return "NO" if result.max_abs_error is None else f"NO, off by up to {result.max_abs_error:.4g}"
     if result.max_abs_error:

@@ -179,7 +179,8 @@ def test_open_shapes_and_several_inputs_are_named(inside: Path, capsys: pytest.C
 
 @pytest.mark.parametrize("command", ["run", "compile"])
 def test_print_shows_the_graph_after_a_pass(inside: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for stage, shown in (("imported", "matmul("), ("fuse", "qmatmul(")):
+    wanted = {"imported": "matmul(", "fuse": "qmatmul(", "unfuse": "requantise(", "lay_out": "vdla.qmatmul("}
+    for stage, shown in wanted.items():
         assert main([command, "float.onnx", "--calibration", "calibration.npz", "--print", stage]) == 0
         assert shown in capsys.readouterr().out
 

@@ -87,7 +87,7 @@ def _shape(value: ValueInfoProto, given: Sequence[int] | None, symbols: Mapping[
     if given is not None:
         return tuple(int(size) for size in given)
     tensor = value.type.tensor_type
-    way_out = f"fix it with shapes={{{value.name!r}: [...]}}"
+    way_out = f"give all of its shape: shapes={{{value.name!r}: [...]}}, or --shape {value.name}=N,N,..."
     if not tensor.HasField("shape"):
         raise FrontendError(f"input {value.name!r} has no shape; {way_out}")
     sizes: list[int] = []

@@ -115,7 +115,10 @@ def test_inputs_that_shapes_depend_on_are_named() -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ("N, 3, h, w", "dimension 0 ('N') of input 'x' is not fixed; fix it with shapes={'x': [...]}"),
+        (
+            "N, 3, h, w",
+            "dimension 0 ('N') of input 'x' is not fixed; give all of its shape: shapes={'x': [...]}, or --shape",
+        ),
         ("2, tokens", "dimension 1 ('tokens') of input 'x' is not fixed"),
         ("tokens, 2", "dimension 0 ('tokens') of input 'x' is not fixed"),
     ],
