@@ -90,8 +90,8 @@ def plot_fusion(found: FusionResult, path: str | Path) -> None:
         axes.text(place + 0.2, fused / unfused, f"1/{unfused / fused:.2f}", ha="center", va="bottom", fontsize=9)
     axes.set_xticks(range(len(rows)), [name for name, _, _ in rows])
     axes.set_ylabel("relative to unfused")
-    axes.set_ylim(0, 1.15)
-    axes.legend(loc="lower right", fontsize=9)
+    axes.set_ylim(0, 1.3)
+    axes.legend(loc="upper right", ncols=2, fontsize=9)
     axes.set_title(f"{found.workload}, {found.config} on {found.device}", fontsize=10)
     _save(figure, path)
 
