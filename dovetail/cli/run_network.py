@@ -24,7 +24,6 @@ LEAST_NAME = 12
 WHERE = {ACCELERATOR: "accel"}
 HELPERS = ("_QuantizeLinear", "_DequantizeLinear")
 """What ends the names of nodes that a quantiser puts between those of the model."""
-NOTHING = "none: nothing in it is int8 that the accelerator takes; a float model is quantised with --calibration"
 OUTPUT = "_Output"
 """What ends the names of values that these give."""
 
@@ -190,7 +189,7 @@ def summary_table(result: NetworkResult) -> Table:
     table.add_column(overflow="fold")
     share = 100 * result.accelerated_macs / result.macs if result.macs else 0.0
     times = "once" if result.launches == 1 else f"{result.launches} times"
-    table.add_row("MACs on the accelerator", f"{share:.1f}%, started {times}" if result.launches else NOTHING)
+    table.add_row("MACs on the accelerator", f"{share:.1f}%, started {times}" if result.launches else "none")
     table.add_row("equal to NumPy", _exactness(result))
     table.add_row("next to ONNX Runtime", Text(_printable(_agreement(result.onnxruntime))))
     compiling = "" if result.compile_seconds is None else f"{result.compile_seconds:.1f} to compile, "
