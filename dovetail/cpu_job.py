@@ -10,7 +10,7 @@ from dovetail.compiler.ops.cpu import CpuFunction, CpuOperator, Requantised, bui
 from dovetail.compiler.ops.cpu.requantise import form_of
 from dovetail.compiler.ops.errors import OperatorError
 from dovetail.compiler.ops.shapes import MatmulShape
-from dovetail.result import Memory, Result
+from dovetail.result import CPU, Memory, Result
 from dovetail.sim.progress import Progress, silent
 from dovetail.workload import (
     LayerData,
@@ -22,7 +22,6 @@ from dovetail.workload import (
     tensor_bytes,
 )
 
-CPU = "cpu"
 RUNS = 5
 
 

@@ -17,8 +17,8 @@ from dovetail.isa.config import Config, load_config, preset_names
 from dovetail.isa.instructions import Alu, Gemm
 from dovetail.isa.module import Call, Constant, Layer, Library, Plan, Tensor
 from dovetail.isa.module_file import load
-from dovetail.network_result import ACCELERATOR, CPU, Agreement, LayerResult, NetworkResult
-from dovetail.result import Memory
+from dovetail.network_result import ACCELERATOR, Agreement, LayerResult, NetworkResult
+from dovetail.result import CPU, Memory
 from dovetail.runtime import RunResult
 from dovetail.runtime.module import Module
 from dovetail.runtime.samples import digest, random_inputs

@@ -28,8 +28,9 @@ from dovetail.isa.module import Library, Plan
 from dovetail.layerwise import RuntimeRefuses, compare, compare_layers, quantised_values
 from dovetail.module_job import Setting, execute, network_result
 from dovetail.network import Network
-from dovetail.network_result import CPU, Agreement, NetworkResult
+from dovetail.network_result import Agreement, NetworkResult
 from dovetail.onnx_conv import PackageMissing
+from dovetail.result import CPU
 from dovetail.sim.progress import Progress, silent
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .result import Result
 
-ACCELERATOR, CPU = "accelerator", "cpu"
+ACCELERATOR = "accelerator"
 
 
 @dataclass(frozen=True, kw_only=True)

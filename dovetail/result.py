@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+CPU = "cpu"
+"""What results and commands call the CPU that this runs on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:

@@ -8,10 +8,11 @@ from dovetail.compiler.codegen.vdla.module import compile_program
 from dovetail.compiler.lower.lowering import lower
 from dovetail.compiler.ops.cpu import build
 from dovetail.compiler.pipeline import accelerator_stages, cpu_stages, run_stages
-from dovetail.cpu_job import CPU, cpu_operator
+from dovetail.cpu_job import cpu_operator
 from dovetail.isa.config import Config
 from dovetail.isa.disassembler import disassemble
 from dovetail.job import accelerator_operator
+from dovetail.result import CPU
 from dovetail.workload import WorkloadError, parse_workload, random_data
 
 SCHEDULE, LOWERED, ASSEMBLY, IR = "schedule", "lowered", "asm", "llvm"

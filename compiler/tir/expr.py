@@ -138,7 +138,7 @@ class Symbolic:
 
 @dataclass(frozen=True, eq=False)
 class Expr(Symbolic):
-    """Anything that has a value.
+    """Anything that has a value; not abstract by `abc` for the reason that `Symbolic` gives.
 
     Attributes
     ----------

@@ -146,10 +146,11 @@ def _run_layer(
     threads: int,
     timeout: float | None,
 ) -> None:
-    from dovetail.cpu_job import CPU, run_on_cpu
+    from dovetail.cpu_job import run_on_cpu
     from dovetail.isa.config import load_config
     from dovetail.job import prepare_job, run_job
     from dovetail.networks import NETWORKS
+    from dovetail.result import CPU
     from dovetail.stages import show_stage
     from dovetail.workload import is_layer
 

@@ -73,7 +73,7 @@ def forward(model: onnx.ModelProto, weights: Weights, data: Any, training: bool)
             case "Gemm":
                 result = x @ rest[0].T + rest[1]
             case other:
-                raise NotImplementedError(other)
+                raise ValueError(f"{other} is no operator of the network that is trained here")
         values[node.output[0]] = result
     return values["logits"], statistics
 

@@ -11,9 +11,9 @@ import dovetail as t
 from dovetail.building import compile_for_accelerator
 from dovetail.compiler.lower import lower
 from dovetail.compiler.pipeline import accelerator_stages, run_stages
-from dovetail.cpu_job import CPU
 from dovetail.isa.config import Config
 from dovetail.isa.disassembler import disassemble
+from dovetail.result import CPU
 from dovetail.runtime import DEVICES
 from dovetail.stages import stage_names
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,19 +22,24 @@ from .unary_functions import UNARY, UnaryFunction
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unary(Op):
-    """A function of each element.
+class _Function(Op):
+    """A function of elements, which is also the operator's name.
 
     Attributes
     ----------
     function:
-        One of `unary_functions.UNARY`.
+        One of `functions`.
     """
+
+    functions: ClassVar[Mapping[str, UnaryFunction | BinaryFunction]]
 
     function: str
 
     def __post_init__(self) -> None:
-        _known("a function of one operand", self.function, UNARY)
+        if self.function not in self.functions:
+            takes = "one operand" if self.operands[0] == 1 else "two operands"
+            known = ", ".join(self.functions)
+            raise GraphError(f"{self.function!r} is no function of {takes}; use one of {known}")
 
     @property
     def name(self) -> str:
@@ -41,6 +47,13 @@ class Unary(Op):
 
     def attributes(self) -> str:
         return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unary(_Function):
+    """A function of each element, one of `unary_functions.UNARY`."""
+
+    functions: ClassVar[Mapping[str, UnaryFunction | BinaryFunction]] = UNARY
 
     @property
     def meaning(self) -> UnaryFunction:
@@ -62,30 +75,14 @@ class Unary(Op):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Binary(Op):
-    """A function of two elements; shapes broadcast as in NumPy.
+class Binary(_Function):
+    """A function of two elements, one of `binary_functions.BINARY`; shapes broadcast as in NumPy.
 
     Both operands are of one type, but for the exponent of ``pow``, which may be any number.
-
-    Attributes
-    ----------
-    function:
-        One of `binary_functions.BINARY`.
     """
 
     operands: ClassVar[tuple[int, int | None]] = (2, 2)
-
-    function: str
-
-    def __post_init__(self) -> None:
-        _known("a function of two operands", self.function, BINARY)
-
-    @property
-    def name(self) -> str:
-        return self.function
-
-    def attributes(self) -> str:
-        return ""
+    functions: ClassVar[Mapping[str, UnaryFunction | BinaryFunction]] = BINARY
 
     @property
     def meaning(self) -> BinaryFunction:
@@ -212,11 +209,6 @@ class Clip(Op):
             return result if high is None else te.min(result, te.cast(data.dtype, high))
 
         return te.compute(data.shape, element, name="clipped")
-
-
-def _known(what: str, function: str, functions: dict[str, UnaryFunction] | dict[str, BinaryFunction]) -> None:
-    if function not in functions:
-        raise GraphError(f"{function!r} is no {what.removeprefix('a ')}; use one of {', '.join(functions)}")
 
 
 def _identifier(function: str) -> str:
