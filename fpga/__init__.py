@@ -1,1 +1,1 @@
-"""Builds for FPGA boards; nothing is here yet."""
+"""Builds for FPGA boards."""

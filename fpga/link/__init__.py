@@ -1,0 +1,1 @@
+"""The board's end of the host link (`isa.link`), a unit a file: serial line, frames, requests, answers."""
