@@ -8,6 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.isa.config import INP_BITS, WGT_BITS, Config, clog2
 
+from .products import product_pair, register
+
 
 class GemmArray(wiring.Component):
     """``sums[b, o] = sum over i of inp[b, i] * wgt[o, i]``, exact, a new one every cycle.
@@ -53,40 +55,36 @@ class GemmArray(wiring.Component):
             m.d.sync += enable.eq(enables[-1])
             enables.append(enable)
 
-        def register(value: Value, stage: int) -> Value:
-            """`value`, a cycle later; stage 0 is the array's input."""
-            held = Signal.like(value)
-            with m.If(enables[stage]):
-                m.d.sync += held.eq(value)
-            return held
-
-        inp, wgt = self.inp, self.wgt
-        stage = 0
-        if config.mul_stages > 1:
-            inp, wgt = register(inp, stage), register(wgt, stage)
-            stage += 1
-
-        def dot(b: int, o: int) -> Value:
-            terms: list[Value] = []
+        inp, wgt, forming = self.inp, self.wgt, enables[: config.mul_stages]
+        if len(forming) > 1:
+            inp, wgt = (register(m, v, forming[0], name) for v, name in ((inp, "inp_held"), (wgt, "wgt_held")))
+            del forming[0]
+        inputs, weights = (
+            [packed.word_select(k, width).as_signed() for k in range(len(packed) // width)]
+            for packed, width in ((inp, INP_BITS), (wgt, WGT_BITS))
+        )
+        places = [(b, o) for b in range(config.batch) for o in range(config.block_out)]
+        terms: dict[tuple[int, int], list[Value]] = {place: [] for place in places}
+        for b, o in places[::2]:
             for i in range(config.block_in):
-                x = inp.word_select(b * config.block_in + i, INP_BITS).as_signed()
-                w = wgt.word_select(o * config.block_in + i, WGT_BITS).as_signed()
-                product: Value = x * w
-                for extra in range(config.mul_stages - stage):
-                    product = register(product, stage + extra)
-                terms.append(product)
+                pair = (weights[o * config.block_in + i], weights[(o + 1) * config.block_in + i])
+                x = inputs[b * config.block_in + i]
+                products = product_pair(platform, m, x, pair, forming, name=f"product_{b}_{o}_{i}")
+                for k, product in enumerate(products):
+                    terms[b, o + k].append(product)
+
+        def total(addends: list[Value], name: str) -> Value:
             at = config.mul_stages
             for level in range(1, levels + 1):
-                terms = [terms[k] + terms[k + 1] for k in range(0, len(terms), 2)]
+                addends = [addends[k] + addends[k + 1] for k in range(0, len(addends), 2)]
                 if level in registered_levels:
-                    terms = [register(term, at) for term in terms]
+                    addends = [register(m, v, enables[at], f"{name}_{level}_{k}") for k, v in enumerate(addends)]
                     at += 1
-            return terms[0]
+            return addends[0]
 
-        for b in range(config.batch):
-            for o in range(config.block_out):
-                place = b * config.block_out + o
-                total = Signal(signed(self.sum_bits), name=f"sum_{b}_{o}")
-                m.d.comb += total.eq(dot(b, o))
-                m.d.comb += self.sums.word_select(place, self.sum_bits).eq(total)
+        for place, (b, o) in enumerate(places):
+            name = f"sum_{b}_{o}"
+            dot = Signal(signed(self.sum_bits), name=name)
+            m.d.comb += dot.eq(total(terms[b, o], name))
+            m.d.comb += self.sums.word_select(place, self.sum_bits).eq(dot)
         return m

@@ -1,0 +1,147 @@
+"""Arithmetic in the ECP5's multipliers: two int8 products of one operand in each MULT18X18D.
+
+With ``u = w0 + 128``, which is not negative, the multiplier forms ``P = (w1 * 2**10 + u) * x``. The upper factor fits
+18 signed bits whatever the weights are. What ``w1 * x`` and ``u * x`` share of `P` is told apart by the six low bits of
+``w1 * x``, which logic forms beside the multiplier::
+
+    (u * x)[15:10] = P[15:10] - (w1 * x)[5:0]            modulo 2**6
+    w1 * x         = P[25:10] - (u * x >> 10)            modulo 2**16
+    w0 * x         = u * x - 128 * x                     modulo 2**16, the upper nine bits alone
+
+That three values of 8 bits give the right products in all 2**24 cases is checked by running through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value, signed
+
+from dovetail.hw.products import register
+from dovetail.isa.config import INP_BITS, WGT_BITS
+
+FACTOR_BITS = 18
+RESULT_BITS = 36
+SHARED_LSB = 10
+"""Where ``w1 * x`` begins in `P`; from here on it overlaps ``u * x``."""
+PRODUCT_BITS = INP_BITS + WGT_BITS
+SHARED_BITS = PRODUCT_BITS - SHARED_LSB
+OFFSET_LSB = WGT_BITS - 1
+"""``u - w0`` is 1 here."""
+INSIDE = 2
+"""Registers that a multiplier has around it: at its inputs, and at its output."""
+
+
+class Ecp5Arithmetic:
+    """What a platform of the ECP5 family adds for the machine's products; see `hw.products.HasProductPairs`.
+
+    Attributes
+    ----------
+    multipliers:
+        How many pairs of products may still take a multiplier; those beyond are made of logic. None is no limit.
+    """
+
+    multipliers: int | None = None
+
+    def product_pair(
+        self, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
+    ) -> tuple[Value, Value]:
+        """As `hw.products.product_pair`.
+
+        The first of one or two stages is the multiplier's output register, the second follows the repair. Of three or
+        more the first is the multiplier's input register.
+        """
+        if self.multipliers == 0:
+            return _pair_of_logic(m, x, weights, enables, name)
+        if self.multipliers is not None:
+            self.multipliers -= 1
+        lower, upper = weights
+        within = min(INSIDE, max(1, len(enables) - 1))
+        inner, outer = enables[:within], enables[within:]
+        wide = multiplier(m, Cat(lower[:-1], ~lower[-1], Const(0, SHARED_LSB - WGT_BITS), upper), x, inner)
+
+        for enable in inner[:-1]:
+            x = register(m, x.as_signed(), enable, f"{name}_x")
+            upper = register(m, upper[:SHARED_BITS], enable, f"{name}_upper")
+        modulo = product_modulo(x, upper, SHARED_BITS)
+        excess = (Cat(Const(0, SHARED_LSB - OFFSET_LSB), modulo) + x.as_signed())[: PRODUCT_BITS - OFFSET_LSB]
+        shared = register(m, modulo, inner[-1], f"{name}_shared")
+        excess = register(m, excess, inner[-1], f"{name}_excess")
+
+        carried = Signal(signed(SHARED_BITS), name=f"{name}_carried")
+        products = [Signal(signed(PRODUCT_BITS), name=f"{name}_{k}") for k in range(2)]
+        m.d.comb += [
+            carried.eq(wide[SHARED_LSB:PRODUCT_BITS] - shared),
+            products[0].eq(Cat(wide[:OFFSET_LSB], (wide[OFFSET_LSB:PRODUCT_BITS] - excess)[: len(excess)])),
+            products[1].eq(wide[SHARED_LSB : SHARED_LSB + PRODUCT_BITS] - carried),
+        ]
+        for stage, enable in enumerate(outer):
+            products = [register(m, product, enable, f"{name}_{k}_{stage}") for k, product in enumerate(products)]
+        return products[0], products[1]
+
+
+def _pair_of_logic(
+    m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
+) -> tuple[Value, Value]:
+    products = []
+    for k, weight in enumerate(weights):
+        rows: list[Value] = [Mux(bit, x, 0).as_signed() << place for place, bit in enumerate(weight[:-1])]
+        rows.append(Const(0) - (Mux(weight[-1], x, 0).as_signed() << len(weight) - 1))
+        while len(rows) > 1:
+            rows = [Value.cast(sum(rows[at : at + 2])) for at in range(0, len(rows), 2)]
+        product = rows[0][:PRODUCT_BITS].as_signed()
+        for stage, enable in enumerate(enables):
+            product = register(m, product, enable, f"{name}_{k}_{stage}")
+        products.append(product)
+    return products[0], products[1]
+
+
+def product_modulo(a: Value, b: Value, bits: int) -> Value:
+    """``a * b`` modulo ``2**bits``, in logic."""
+    rows = [Mux(b[k], a[: bits - k], 0) << k for k in range(bits)]
+    while len(rows) > 1:
+        rows = [Value.cast(sum(rows[k : k + 2]))[:bits] for k in range(0, len(rows), 2)]
+    return rows[0]
+
+
+def multiplier(m: Module, a: Value, b: Value, enables: Sequence[Value]) -> Signal:
+    """The signed product of a MULT18X18D (Lattice FPGA-TN-02205), one or two cycles later.
+
+    Parameters
+    ----------
+    a, b:
+        18 bits each, or fewer that are extended by their sign.
+    enables:
+        Of the output register; or of the input registers, and of it.
+
+    Raises
+    ------
+    ValueError:
+        A factor is too wide.
+    """
+    ports: dict[str, object] = {}
+    for letter, value in (("A", a), ("B", b)):
+        if len(value) > FACTOR_BITS:
+            raise ValueError(f"a factor of {len(value)} bits; a MULT18X18D takes {FACTOR_BITS}")
+        factor = value.as_signed()
+        for k in range(FACTOR_BITS):
+            ports[f"i_{letter}{k}"] = factor[min(k, len(value) - 1)]
+        ports[f"i_SIGNED{letter}"] = 1
+        ports[f"i_SOURCE{letter}"] = 0
+    registers: dict[str, str] = {}
+    places = [("INPUTA", "INPUTB"), ("OUTPUT",)][-len(enables) :]
+    for line, names in enumerate(places):
+        ports[f"i_CE{line}"] = enables[line]
+        for place in names:
+            registers |= {f"p_REG_{place}_CLK": "CLK0", f"p_REG_{place}_CE": f"CE{line}"}
+    product = Signal(signed(RESULT_BITS), name="product")
+    m.submodules += Instance(
+        "MULT18X18D",
+        p_GSR="DISABLED",
+        i_CLK0=ClockSignal(),
+        i_RST0=0,
+        **registers,
+        **ports,
+        **{f"o_P{k}": product[k] for k in range(RESULT_BITS)},
+    )
+    return product
