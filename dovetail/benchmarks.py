@@ -6,9 +6,9 @@ import statistics
 from dataclasses import asdict, dataclass
 
 from dovetail import runtime
+from dovetail.isa.progress import Progress, silent
 from dovetail.job import Job
 from dovetail.runtime.device import memory_for, program_address
-from dovetail.sim.progress import Progress, silent
 
 RUNS = 3
 

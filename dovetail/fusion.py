@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dovetail import runtime
+from dovetail.isa.progress import Progress, silent
 from dovetail.network import Network, read_network
 from dovetail.network_job import NetworkJob, prepare_network, run_network, target_of
-from dovetail.sim.progress import Progress, silent
 
 CPU_RUNS = 3
 
@@ -73,6 +73,7 @@ def measure_fusion(
     latency: int = 64,
     bytes_per_cycle: int = 16,
     seed: int = 0,
+    port: str | None = None,
     timeout: float | None = None,
     progress: Progress = silent,
 ) -> FusionResult:
@@ -88,7 +89,7 @@ def measure_fusion(
     found = {}
     for fused in (True, False):
         job = prepare_network(network, target, config_name=config, seed=seed, fused=fused, progress=progress)
-        result = run_network(job, device, timeout=timeout, progress=progress)
+        result = run_network(job, device, port=port, timeout=timeout, progress=progress)
         found[fused] = Measured(
             operators=sum(layer.device == "accelerator" for layer in result.layers),
             cycles=result.cycles,

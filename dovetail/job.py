@@ -23,10 +23,10 @@ from dovetail.compiler.ops.transfers import Memory as ModelMemory
 from dovetail.isa.config import Config, load_config
 from dovetail.isa.instructions import Alu, Gemm
 from dovetail.isa.program import Program
-from dovetail.result import Memory, Result, roofline
+from dovetail.isa.progress import Progress, silent
+from dovetail.result import RTL, Memory, Result, roofline
 from dovetail.runtime.device import memory_for
 from dovetail.serial import serialised
-from dovetail.sim.progress import Progress, silent
 from dovetail.workload import (
     Workload,
     WorkloadError,
@@ -171,6 +171,7 @@ def run_job(
     job: Job,
     device: str = "fsim",
     *,
+    port: str | None = None,
     latency: int = 64,
     bytes_per_cycle: int = 16,
     timeline: str | Path | None = None,
@@ -182,7 +183,7 @@ def run_job(
 
     Parameters
     ----------
-    device, latency, bytes_per_cycle, timeline, waves, timeout:
+    device, port, latency, bytes_per_cycle, timeline, waves, timeout:
         As of `runtime.open`.
     progress:
         Told what is being done.
@@ -195,6 +196,7 @@ def run_job(
     with runtime.open(
         device,
         config=job.config,
+        port=port,
         latency=latency,
         bytes_per_cycle=bytes_per_cycle,
         memory_bytes=memory_for(job.program),
@@ -222,13 +224,13 @@ def run_job_on(
     run = opened.run(job.program, progress=progress)
     error = int(np.abs(job.output(opened).astype(np.int32) - job.expected).max())
     cycles, peak = run.cycles, config.macs_per_cycle
-    timed = cycles is not None
+    modelled = device == RTL
     return Result(
         workload=job.workload.name,
         device=device,
         config=job.config_name,
         fingerprint=f"{config.fingerprint:016x}",
-        memory=Memory(latency_cycles=latency, bytes_per_cycle=bytes_per_cycle) if timed else Memory(),
+        memory=Memory(latency_cycles=latency, bytes_per_cycle=bytes_per_cycle) if modelled else Memory(),
         latency_hiding=job.latency_hiding,
         exact=error == 0,
         max_abs_error=error,
@@ -237,7 +239,7 @@ def run_job_on(
         cycles=cycles,
         utilization=shape.macs / (cycles * peak) if cycles else None,
         roofline=roofline(shape.macs, job.tensor_bytes, peak, min(bytes_per_cycle, config.bus_bytes))
-        if timed
+        if modelled
         else None,
         instructions=len(job.program) - 1,
         micro_ops=job.micro_ops,

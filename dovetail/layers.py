@@ -8,10 +8,10 @@ from typing import Any
 
 from dovetail import runtime
 from dovetail.isa.config import Config
+from dovetail.isa.progress import Progress, silent
 from dovetail.job import Job, prepare_job, run_job_on
 from dovetail.result import Result
 from dovetail.runtime.device import memory_for
-from dovetail.sim.progress import Progress, silent
 from dovetail.workload import RESNET18
 
 NOT_TOTALLED = ("C1",)
@@ -87,6 +87,7 @@ def measure_layers(
     names: Sequence[str] = tuple(RESNET18),
     hiding: tuple[bool, ...] = (True, False),
     seed: int = 0,
+    port: str | None = None,
     latency: int = 64,
     bytes_per_cycle: int = 16,
     timeout: float | None = None,
@@ -124,6 +125,7 @@ def measure_layers(
         with runtime.open(
             device,
             config=config,
+            port=port,
             latency=latency,
             bytes_per_cycle=bytes_per_cycle,
             memory_bytes=max(memory_for(job.program) for job in prepared),

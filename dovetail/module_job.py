@@ -17,15 +17,14 @@ from dovetail.isa.config import Config, load_config, preset_names
 from dovetail.isa.instructions import Alu, Gemm
 from dovetail.isa.module import Call, Constant, Layer, Library, Plan, Tensor
 from dovetail.isa.module_file import load
+from dovetail.isa.progress import Progress, silent
 from dovetail.network_result import ACCELERATOR, Agreement, LayerResult, NetworkResult
-from dovetail.result import CPU, Memory
+from dovetail.result import CPU, RTL, Memory
 from dovetail.runtime import RunResult
 from dovetail.runtime.module import Module
 from dovetail.runtime.samples import digest, random_inputs
-from dovetail.sim.progress import Progress, silent
 
 Arrays = Mapping[str, NDArray[Any]]
-RTL = "rtl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +35,14 @@ class Setting:
     ----------
     device:
         ``cpu`` for a module without programs; else a name for `runtime.open`.
-    latency, bytes_per_cycle, checks, timeline, waves, timeout:
+    port, timeout:
+        As of `runtime.open`, where the device has them.
+    latency, bytes_per_cycle, checks, timeline, waves:
         As of `runtime.open`, for ``rtl``.
     """
 
     device: str
+    port: str | None = None
     latency: int = 64
     bytes_per_cycle: int = 16
     checks: bool = False
@@ -60,9 +62,9 @@ class Setting:
         settings: dict[str, Any] = {}
         if self.device == RTL:
             settings = {"latency": self.latency, "bytes_per_cycle": self.bytes_per_cycle, "checks": self.checks}
-            settings |= {"profile": True, "timeline": self.timeline, "waves": self.waves, "timeout": self.timeout}
+            settings |= {"profile": True, "timeline": self.timeline, "waves": self.waves}
         if self.device != CPU:
-            settings |= {"progress": progress}
+            settings |= {"port": self.port, "timeout": self.timeout, "progress": progress}
         return runtime.create(plan, library, self.device, **settings)
 
 
@@ -159,6 +161,7 @@ def run_module(
     device: str | None = None,
     *,
     config: str | None = None,
+    port: str | None = None,
     latency: int = 64,
     bytes_per_cycle: int = 16,
     seed: int | None = None,
@@ -207,6 +210,7 @@ def run_module(
         data = random_inputs(plan.inputs, checked.seed if checked else seed or 0)
     setting = Setting(
         device=chosen,
+        port=port,
         latency=latency,
         bytes_per_cycle=bytes_per_cycle,
         timeline=timeline,

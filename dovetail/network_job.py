@@ -25,13 +25,13 @@ from dovetail.compiler.target import LlvmTarget, Target, VdlaTarget
 from dovetail.files import InputError
 from dovetail.isa.config import load_config
 from dovetail.isa.module import Library, Plan
+from dovetail.isa.progress import Progress, silent
 from dovetail.layerwise import RuntimeRefuses, compare, compare_layers, quantised_values
 from dovetail.module_job import Setting, execute, network_result
 from dovetail.network import Network
 from dovetail.network_result import Agreement, NetworkResult
 from dovetail.onnx_conv import PackageMissing
 from dovetail.result import CPU
-from dovetail.sim.progress import Progress, silent
 
 Arrays = Mapping[str, NDArray[Any]]
 Module = tuple[Plan, Library, dict[str, NDArray[Any]]]
@@ -111,6 +111,7 @@ def run_network(
     device: str,
     *,
     outputs: Path | None = None,
+    port: str | None = None,
     timeline: str | Path | None = None,
     waves: str | Path | None = None,
     timeout: float | None = None,
@@ -133,7 +134,7 @@ def run_network(
     ConfigError, DeviceError:
         See `runtime.create` and `Module.run`.
     """
-    setting = _setting(job, device, timeline=timeline, waves=waves, timeout=timeout)
+    setting = _setting(job, device, port=port, timeline=timeline, waves=waves, timeout=timeout)
     if setting.device == CPU and (timeline or waves):
         raise InputError(f"{job.network.name}: nothing of it runs on the accelerator: no timeline or waves to write")
     progress(f"{job.network.name}: reference", 0, 0)

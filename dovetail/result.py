@@ -7,6 +7,8 @@ from typing import Any
 
 CPU = "cpu"
 """What results and commands call the CPU that this runs on."""
+RTL = "rtl"
+"""What they call the simulator of the RTL, the only device whose memory is modelled."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.compiler.target import LlvmTarget, Target, TargetError, VdlaTarget
+from dovetail.fpga.boards import BOARDS
 from dovetail.isa.config import Config, load_config
 from dovetail.runtime import DEVICES
 
@@ -54,6 +55,10 @@ def resolve(target: str | Target) -> Target:
     kind, _, config = target.partition(":")
     if kind == "vdla":
         return vdla(config or "default")
+    if target in BOARDS:
+        board = BOARDS[target]
+        memory = board.memory
+        return vdla(board.config, target, latency=memory.latency_cycles, bytes_per_cycle=memory.bytes_per_cycle)
     if target in DEVICES:
         return vdla(device=target)
     known = ", ".join([*CPU_NAMES, "vdla:CONFIG", *DEVICES])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dovetail.fpga.boards import BOARDS
 from dovetail.isa.config import Config, ConfigError, load_config
 from dovetail.isa.module import ModuleError
 from dovetail.isa.module_file import load
-from dovetail.sim.progress import Progress
+from dovetail.isa.progress import Progress
 
-from .context import Context
+from .context import DEVICES, Context
 from .device import DEFAULT_MEMORY_BYTES, Device, Loaded, RunResult
 from .errors import (
     BadAccess,
@@ -47,14 +48,12 @@ __all__ = [
     "open",
 ]
 
-DEVICES = ("fsim", "rtl")
-"""The names that `open` knows."""
-
 
 def open(
     device: str,
     *,
-    config: str | Path | Config = "default",
+    config: str | Path | Config | None = None,
+    port: str | None = None,
     latency: int = 64,
     bytes_per_cycle: int = 16,
     seed: int = 0,
@@ -72,10 +71,15 @@ def open(
     Parameters
     ----------
     device:
-        ``fsim``, the functional simulator, or ``rtl``, the Verilated machine. What is said of memory, files and checks
-        below holds for ``rtl``; ``fsim`` has no time and no such memory.
+        ``fsim``, the functional simulator, ``rtl``, the Verilated machine, or a board's name such as ``ulx3s-85f``.
+        What is said of memory, files and checks below holds for ``rtl``; ``fsim`` has no time and no such memory, and
+        a board has the memory that it has, whatever `memory_bytes` says.
     config:
-        The machine: a preset's name, a TOML file's path, or a configuration.
+        The machine: a preset's name, a TOML file's path, or a configuration. By default a board's is what it says of
+        itself, and a simulator's ``default``.
+    port:
+        Where a board is: a serial port's name, a pseudo-terminal's, or a URL that pyserial knows. By default the port
+        that calls itself by the board's words.
     latency, bytes_per_cycle, stall, seed:
         How the memory behaves; see `sim.rtl.client.Settings`.
     memory_bytes:
@@ -91,25 +95,34 @@ def open(
     checks:
         Assert the rules of the bus, and begin with random values in the machine; slower.
     progress:
-        Called while the simulator is built and while programs run, with what is done, how much, and of how much
-        (0 where that is not known).
+        Called while the simulator is built, during long transfers to and from a board, and while programs run, with
+        what is done, how much, and of how much (0 where that is not known).
 
     Raises
     ------
     ConfigError:
         There is no such device, or a configuration or setting is unusable.
     DeviceUnavailable:
-        The simulator cannot be built or started.
+        The simulator cannot be built or started, or the board does not answer.
     ConfigMismatch:
         The machine that answers is not of that configuration.
     """
     if device not in DEVICES:
         raise ConfigError(f"no device {device!r}; use one of {', '.join(DEVICES)}")
-    machine = config if isinstance(config, Config) else load_config(config)
-    if device == "fsim":
+    if device != "rtl":
+        why = "fsim has no cycles" if device == "fsim" else f"nobody can look into {device}"
         for name, wanted in (("timeline", timeline is not None), ("waves", waves is not None), ("profile", profile)):
             if wanted:
-                raise ConfigError(f"{name} needs device rtl; fsim has no cycles")
+                raise ConfigError(f"{name} needs device rtl; {why}")
+    if device in BOARDS:
+        from .board import open_board
+
+        expected = None if config is None else _config(config)
+        return open_board(BOARDS[device], config=expected, port=port, timeout=timeout, progress=progress)
+    if port is not None:
+        raise ConfigError(f"port is of boards, and {device} is a simulator")
+    machine = _config("default" if config is None else config)
+    if device == "fsim":
         from .fsim import FunctionalDevice
 
         return FunctionalDevice(machine, memory_bytes=memory_bytes)
@@ -130,3 +143,7 @@ def open(
         flavour=Flavour.REGRESS if checks else Flavour.FAST,
         progress=progress,
     )
+
+
+def _config(config: str | Path | Config) -> Config:
+    return config if isinstance(config, Config) else load_config(config)

@@ -1,12 +1,15 @@
-"""Names for what a module runs on: ``cpu(0)``, ``fsim(0)``, ``rtl(0)``."""
+"""Names for what a module runs on: ``cpu(0)``, ``fsim(0)``, ``rtl(0)``, and boards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dovetail.fpga.boards import BOARDS
 from dovetail.isa.config import ConfigError
 
-KINDS = ("cpu", "fsim", "rtl")
+DEVICES = ("fsim", "rtl", *BOARDS)
+"""The names that `dovetail.runtime.open` knows."""
+KINDS = ("cpu", *DEVICES)
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Context:
     kind:
         One of `KINDS`.
     index:
-        Its number; there is one of each, and a simulator is made for whoever asks.
+        Its number; there is one of each. A simulator is made for whoever asks; boards are told apart by their ports.
 
     Raises
     ------

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from dovetail.isa.config import DRAM_ADDRESS_BITS, Config, ConfigError
 from dovetail.isa.instructions import Buffer
 from dovetail.isa.program import INSTRUCTION_BYTES, Program
+from dovetail.isa.progress import Progress
 from dovetail.isa.verify import verify
-from dovetail.sim.progress import Progress
 from dovetail.sim.timeline import Section
 
 from .errors import BadAccess, ConfigMismatch, DeviceLost, OutOfMemory
@@ -97,6 +97,9 @@ class Device(ABC):
         Size of the memory, from address 0 on.
     """
 
+    _MORE_MEMORY = "open the device with a larger memory_bytes"
+    """What helps when the memory is too small."""
+
     def __init__(self, config: Config, memory_bytes: int) -> None:
         if not PAGE_BYTES < memory_bytes <= 1 << DRAM_ADDRESS_BITS:
             raise ConfigError(
@@ -108,10 +111,20 @@ class Device(ABC):
         self._loaded: list[Loaded] = []
         self._closed = False
 
-    @property
     @abstractmethod
-    def _memory(self) -> npt.NDArray[np.uint8]:
-        """The memory's bytes."""
+    def _read(self, address: int, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Bytes of memory, all of which exist: a copy, or the memory itself."""
+
+    @abstractmethod
+    def _write(self, address: int, data: npt.NDArray[np.uint8]) -> None:
+        """Overwrite bytes of memory, all of which exist."""
+
+    @abstractmethod
+    def _contents(self, program: Program) -> npt.NDArray[np.uint8]:
+        """The memory from address 0 on, as it is before a placed program starts.
+
+        At least the micro-ops that the program loads are there; other bytes may be missing or wrong.
+        """
 
     @abstractmethod
     def _execute(self, loaded: Loaded, timeout: float | None, progress: Progress | None, follows: bool) -> RunResult:
@@ -154,7 +167,7 @@ class Device(ABC):
         if address + nbytes > self._end:
             raise OutOfMemory(
                 f"{nbytes} bytes do not fit: {max(0, self._end - address)} of {self.memory_bytes} are free; "
-                f"open the device with a larger memory_bytes"
+                f"{self._MORE_MEMORY}"
             )
         self._next = address + nbytes
         return address
@@ -171,9 +184,7 @@ class Device(ABC):
         if self._next != PAGE_BYTES or self._loaded:
             raise OutOfMemory("the device's memory is in use; open another device, or free this one's with free_all")
         if nbytes > self.memory_bytes:
-            raise OutOfMemory(
-                f"{nbytes} bytes do not fit into {self.memory_bytes}: open the device with a larger memory_bytes"
-            )
+            raise OutOfMemory(f"{nbytes} bytes do not fit into {self.memory_bytes}: {self._MORE_MEMORY}")
         self._next = max(PAGE_BYTES, nbytes)
 
     def free_all(self) -> None:
@@ -193,15 +204,18 @@ class Device(ABC):
             np.ascontiguousarray(data).reshape(-1) if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
         )
         source = array.view(np.uint8)
-        self._range("write", address, source.size)[...] = source
+        self._require_range("write", address, source.size)
+        self._write(address, source)
 
     def read(self, address: int, nbytes: int) -> bytes:
         """A copy of bytes of memory. Raises `BadAccess` when they reach beyond it."""
-        return self._range("read", address, nbytes).tobytes()
+        self._require_range("read", address, nbytes)
+        return self._read(address, nbytes).tobytes()
 
     def read_into(self, address: int, out: npt.NDArray[np.uint8]) -> None:
         """Copy bytes of memory to `out`. Raises `BadAccess` when they reach beyond the memory."""
-        out[...] = self._range("read", address, out.size)
+        self._require_range("read", address, out.size)
+        out[...] = self._read(address, out.size)
 
     def read_array(self, address: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """A copy of an array in memory, in C order. Raises `BadAccess` when it reaches beyond it."""
@@ -293,7 +307,8 @@ class Device(ABC):
         """
         loaded = self._placed(program)
         if check:
-            verify(program, dram_bytes=loaded.address, dram=self._memory, program_region=self._region(loaded))
+            contents = self._contents(program)
+            verify(program, dram_bytes=loaded.address, dram=contents, program_region=self._region(loaded))
         return self._execute(loaded, timeout, progress, False)
 
     def reset(self) -> None:
@@ -324,7 +339,7 @@ class Device(ABC):
         if address < max(self._next, data_bytes):
             raise OutOfMemory(
                 f"the program needs {program.dram_bytes} bytes and {len(words)} for its instructions besides what is "
-                f"allocated; the memory has {self.memory_bytes}: open the device with a larger memory_bytes"
+                f"allocated; the memory has {self.memory_bytes}: {self._MORE_MEMORY}"
             )
         for segment in program.segments:
             self.write(segment.address, segment.data)
@@ -339,10 +354,27 @@ class Device(ABC):
         if self._closed:
             raise DeviceLost("the device is closed; open another")
 
-    def _range(self, what: str, address: int, nbytes: int) -> npt.NDArray[np.uint8]:
+    def _require_range(self, what: str, address: int, nbytes: int) -> None:
         self._require_open()
         if address < 0 or nbytes < 0 or address + nbytes > self.memory_bytes:
             raise BadAccess(
                 f"{what} of bytes {address:#x} to {address + nbytes:#x}: the memory ends at {self.memory_bytes:#x}"
             )
+
+
+class InProcessDevice(Device):
+    """A device whose memory is an array in this process."""
+
+    @property
+    @abstractmethod
+    def _memory(self) -> npt.NDArray[np.uint8]:
+        """The memory's bytes."""
+
+    def _read(self, address: int, nbytes: int) -> npt.NDArray[np.uint8]:
         return self._memory[address : address + nbytes]
+
+    def _write(self, address: int, data: npt.NDArray[np.uint8]) -> None:
+        self._memory[address : address + data.size] = data
+
+    def _contents(self, program: Program) -> npt.NDArray[np.uint8]:
+        return self._memory

@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from dovetail.isa.config import Config
 from dovetail.isa.instructions import Buffer, buffer_depth, entry_bytes
+from dovetail.isa.progress import Progress
 from dovetail.sim.functional import FunctionalError, FunctionalSimulator
-from dovetail.sim.progress import Progress
 
-from .device import DEFAULT_MEMORY_BYTES, Device, Loaded, RunResult
+from .device import DEFAULT_MEMORY_BYTES, InProcessDevice, Loaded, RunResult
 from .errors import BadAccess, DeviceFault
 
 
-class FunctionalDevice(Device):
+class FunctionalDevice(InProcessDevice):
     """A machine without cycles. A run can be interrupted, but has no time-out."""
 
     def __init__(self, config: Config, *, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> None:

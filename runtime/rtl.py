@@ -11,34 +11,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dovetail.isa.config import BYTE_BITS, Config
-from dovetail.isa.disassembler import format_instruction
+from dovetail.isa.config import Config
 from dovetail.isa.instructions import Buffer
-from dovetail.isa.program import Program
-from dovetail.isa.registers import Cause, Status
-from dovetail.sim.progress import Progress, silent
+from dovetail.isa.progress import Progress, silent
 from dovetail.sim.rtl.build import BuildError, Flavour, Options, build
 from dovetail.sim.rtl.client import Settings, Simulator, SimulatorLost, SimulatorTimeout
-from dovetail.sim.rtl.machine import FOREVER, Outcome, run_program
+from dovetail.sim.rtl.machine import FOREVER, run_program
 from dovetail.sim.rtl.toolchain import ToolMissing
 from dovetail.sim.timeline import Trace
 
-from .device import DEFAULT_MEMORY_BYTES, Device, Loaded, RunResult
-from .errors import BadAccess, DeviceError, DeviceFault, DeviceLost, DeviceTimeout, DeviceUnavailable
+from .device import DEFAULT_MEMORY_BYTES, InProcessDevice, Loaded, RunResult
+from .errors import BadAccess, DeviceError, DeviceLost, DeviceTimeout, DeviceUnavailable
 from .identity import require_machine
-
-WATCHDOG_CYCLES = 1 << 20
-"""Far more than any latency: a machine that makes no progress for so long never will."""
-HINTS = {
-    Cause.NONE: "this is a defect of the machine",
-    Cause.ILLEGAL: "dovetail verify says what is wrong with the instruction",
-    Cause.AXI_READ: "memory refused the address: is memory_bytes large enough?",
-    Cause.AXI_WRITE: "memory refused the address: is memory_bytes large enough?",
-    Cause.WATCHDOG: "a token that never comes, or a memory that does not answer; a timeline shows who waits",
-}
+from .outcome import WATCHDOG_CYCLES, run_result
 
 
-class RtlDevice(Device):
+class RtlDevice(InProcessDevice):
     """The machine's RTL with a modelled memory, in a process of its own.
 
     Parameters
@@ -145,17 +133,7 @@ class RtlDevice(Device):
             if self._timeline is not None:
                 self._write_timeline(self._timeline, loaded, follows)
             ends = self._simulator.recording().instruction_ends(program.instructions) if self._profile else None
-        if outcome.status is not Status.DONE:
-            raise _fault(outcome, program)
-        beat = self.config.bus_bits // BYTE_BITS
-        return RunResult(
-            cycles=outcome.counters["cycles"],
-            counters=outcome.counters,
-            seconds=seconds,
-            dram_read_bytes=outcome.counters["read_beats"] * beat,
-            dram_write_bytes=outcome.counters["write_beats"] * beat,
-            ends=ends,
-        )
+        return run_result(outcome, program, seconds=seconds, ends=ends)
 
     @property
     def _records(self) -> bool:
@@ -191,14 +169,3 @@ class RtlDevice(Device):
         finally:
             if not self._simulator.close.alive:
                 self.close()
-
-
-def _fault(outcome: Outcome, program: Program) -> DeviceFault:
-    known = outcome.index < len(program.instructions)
-    return DeviceFault(
-        outcome.cause.name.lower(),
-        unit=outcome.unit.name.lower(),
-        index=outcome.index,
-        disassembly=format_instruction(program.instructions[outcome.index]) if known else None,
-        hint=HINTS[outcome.cause],
-    )

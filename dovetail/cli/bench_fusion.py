@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 
 def fusion(
+    context: typer.Context,
     workload: Annotated[
         str, typer.Argument(help="A network's name, or a file: .onnx or .keras.", metavar="NETWORK")
     ] = "resnet18",
-    device: Annotated[str, typer.Option("--device", help="rtl or fsim.", metavar="rtl|fsim")] = "rtl",
+    device: Annotated[
+        str, typer.Option("--device", help="rtl, fsim, or a board such as ulx3s-85f.", metavar="rtl|fsim|BOARD")
+    ] = "rtl",
+    port: options.Port = None,
     config: options.Config = "default",
     latency: options.Latency = options.LATENCY,
     bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
@@ -37,13 +41,15 @@ def fusion(
     from dovetail.plots import plot_fusion, require_plot_file
 
     check_outputs(json, plot)
-    require_device(device)
+    require_device(device, port=port)
+    config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
     if plot is not None:
         require_plot_file(plot)
     with progress(f"reading {workload}") as say:
         found = measure_fusion(
             workload,
             device=device,
+            port=port,
             config=config,
             latency=latency,
             bytes_per_cycle=bytes_per_cycle,

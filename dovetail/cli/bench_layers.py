@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def layers(
-    device: Annotated[str, typer.Option("--device", help="rtl or fsim.", metavar="rtl|fsim")] = "rtl",
+    context: typer.Context,
+    device: Annotated[
+        str, typer.Option("--device", help="rtl, fsim, or a board such as ulx3s-85f.", metavar="rtl|fsim|BOARD")
+    ] = "rtl",
+    port: options.Port = None,
     config: options.Config = "default",
     latency: options.Latency = options.LATENCY,
     bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
@@ -41,11 +45,14 @@ def layers(
     from dovetail.plots import plot_roofline, require_plot_file
 
     check_outputs(json, plot)
-    require_device(device)
+    require_device(device, port=port)
+    config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
     if plot is not None:
         require_plot_file(plot)
         if device != "rtl":
-            raise typer.BadParameter("--plot needs --device rtl: fsim has no cycles", param_hint="--device")
+            raise typer.BadParameter(
+                "--plot needs --device rtl, whose memory is known to the cycle", param_hint="--device"
+            )
     if only_latency_hiding and no_latency_hiding:
         raise typer.BadParameter("--only-latency-hiding and --no-latency-hiding leave nothing to run")
     hiding = (True,) if only_latency_hiding else (False,) if no_latency_hiding else (True, False)
@@ -55,6 +62,7 @@ def layers(
             machine,
             config_name=config,
             device=device,
+            port=port,
             hiding=hiding,
             seed=seed,
             latency=latency,

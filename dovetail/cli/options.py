@@ -51,6 +51,22 @@ def refuse(context: typer.Context, why: str, *parameters: str) -> None:
             raise typer.BadParameter(why, param_hint=parameter.opts[0])
 
 
+def of_device(
+    context: typer.Context, device: str, config: str, latency: int, bytes_per_cycle: int
+) -> tuple[str, int, int]:
+    """Configuration, and memory to compile for, as the user chose them, or else as a board has them."""
+    from dovetail.fpga.boards import BOARDS
+
+    board = BOARDS.get(device)
+    if board is None:
+        return config, latency, bytes_per_cycle
+    return (
+        config if given(context, "config") else board.config,
+        latency if given(context, "latency") else board.memory.latency_cycles,
+        bytes_per_cycle if given(context, "bytes_per_cycle") else board.memory.bytes_per_cycle,
+    )
+
+
 def _set_verbose(value: bool) -> None:
     STATE.verbose = value
 
@@ -85,6 +101,14 @@ Timeout = Annotated[
     float | None,
     typer.Option(
         "--timeout", parser=number(float, 0, MAX_SECONDS), help="Seconds that the run may take.", metavar="SECONDS"
+    ),
+]
+Port = Annotated[
+    str | None,
+    typer.Option(
+        "--port",
+        help="Where a board is, such as /dev/ttyUSB0; by default it is looked for. Of a Zynq its bitstream.",
+        metavar="PORT",
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", callback=_set_verbose, help="Show tracebacks with errors.")]

@@ -23,17 +23,21 @@ def check_outputs(*paths: Path | None) -> None:
             raise OutputError(f"{path}: named for two outputs, of which one would replace the other")
 
 
-def require_device(device: str, *trace_files: Path | None, others: tuple[str, ...] = ()) -> None:
-    """Refuse now a device that does not exist or does not write the files that are asked of it."""
+def require_device(
+    device: str, *trace_files: Path | None, others: tuple[str, ...] = (), port: str | None = None
+) -> None:
+    """Refuse now a device that does not exist, does not write the files that are asked of it, or has no port."""
+    from dovetail.fpga.boards import BOARDS
     from dovetail.runtime import DEVICES
 
-    known = (*DEVICES, *others)
+    known = (*(name for name in DEVICES if name not in BOARDS), *others, *BOARDS)
     if device not in known:
         raise typer.BadParameter(f"no device {device!r}; supported are {', '.join(known)}", param_hint="--device")
     if device != "rtl" and any(trace_files):
-        raise typer.BadParameter(
-            f"--timeline and --waves need --device rtl: {device} has no cycles", param_hint="--device"
-        )
+        why = f"nobody can look into {device}" if device in BOARDS else f"{device} has no cycles"
+        raise typer.BadParameter(f"--timeline and --waves need --device rtl: {why}", param_hint="--device")
+    if port is not None and device not in BOARDS:
+        raise typer.BadParameter(f"is of boards ({', '.join(BOARDS)}), not of {device}", param_hint="--port")
 
 
 def write_json(value: Any, path: Path | None) -> None:

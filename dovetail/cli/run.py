@@ -27,7 +27,11 @@ def run(
             show_default=False,
         ),
     ],
-    device: Annotated[str, typer.Option("--device", help="fsim, rtl or cpu.", metavar="fsim|rtl|cpu")] = "fsim",
+    device: Annotated[
+        str,
+        typer.Option("--device", help="fsim, rtl, cpu, or a board such as ulx3s-85f.", metavar="fsim|rtl|cpu|BOARD"),
+    ] = "fsim",
+    port: options.Port = None,
     config: options.Config = "default",
     latency: options.Latency = options.LATENCY,
     bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
@@ -59,7 +63,7 @@ def run(
 ) -> None:
     """Run a workload and compare its output with a reference; 0 only when they are equal."""
     check_outputs(json, timeline, waves, outputs)
-    require_device(device, timeline, waves, others=("cpu",))
+    require_device(device, timeline, waves, others=("cpu",), port=port)
     if Path(workload).suffix == MODULE_SUFFIX:
         options.refuse(context, "a compiled module has no stages", "stage")
         decided = ("shape", "calibration", "threads", "no_latency_hiding")
@@ -72,6 +76,7 @@ def run(
             config=config if options.given(context, "config") else None,
             latency=latency,
             bytes_per_cycle=bytes_per_cycle,
+            port=port,
             seed=seed if options.given(context, "seed") else None,
             inputs=inputs,
             outputs=outputs,
@@ -81,6 +86,7 @@ def run(
             json=json,
         )
         raise typer.Exit(code)
+    config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
     from dovetail.network import is_network, show_pass
 
     if not is_network(workload):
@@ -89,6 +95,7 @@ def run(
             workload,
             device,
             config,
+            port=port,
             latency=latency,
             bytes_per_cycle=bytes_per_cycle,
             latency_hiding=not no_latency_hiding,
@@ -114,6 +121,7 @@ def run(
         workload,
         device,
         config=config,
+        port=port,
         latency=latency,
         bytes_per_cycle=bytes_per_cycle,
         threads=threads,
@@ -135,6 +143,7 @@ def _run_layer(
     device: str,
     config: str,
     *,
+    port: str | None,
     latency: int,
     bytes_per_cycle: int,
     latency_hiding: bool,
@@ -181,6 +190,7 @@ def _run_layer(
             result = run_job(
                 job,
                 device,
+                port=port,
                 latency=latency,
                 bytes_per_cycle=bytes_per_cycle,
                 timeline=timeline,

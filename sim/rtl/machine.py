@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from dovetail.isa.instructions import Unit
+from dovetail.isa.progress import Progress
 from dovetail.isa.registers import (
     ERROR_CAUSE_BITS,
     ERROR_UNIT_BITS,
@@ -16,12 +19,23 @@ from dovetail.isa.registers import (
     Status,
     counter_address,
 )
-from dovetail.sim.progress import Progress
 
-from .client import RESET_CYCLES, Simulator
+from .client import RESET_CYCLES
 from .control import Step
 
 FOREVER = (1 << 62) - 1
+
+
+class Host(Protocol):
+    """Who does the steps: `Simulator`, or what is like it."""
+
+    def run_script(
+        self,
+        steps: Sequence[tuple[Step, int, int]],
+        *,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> list[int]: ...
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ class Outcome:
 
 
 def run_program(
-    simulator: Simulator,
+    simulator: Host,
     *,
     address: int,
     length: int,
