@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from dovetail.isa.config import DRAM_ADDRESS_BITS, Config
 
-from .interfaces import AXI_LEN_BITS, Axi4, ReadClient, WriteClient, level_bits
+from .interfaces import AXI_LEN_BITS, Axi4, ReadClient, WriteClient, burst
+from .room import Room
+from .skid import SkidBuffer
 
 
 class AxiId(IntEnum):
@@ -76,16 +78,23 @@ class AxiPort(wiring.Component):
         """The read channels. Returns whether a read is in flight."""
         limit = self.config.max_bursts
         clients = {AxiId.FETCH: self.fetch, AxiId.LOAD: self.load, AxiId.STORE: self.store_read}
+        m.submodules.store_requests = store_requests = SkidBuffer(burst())
+        connect(m, flipped(self.store_read.request), store_requests.input)
+        requests = {
+            AxiId.FETCH: self.fetch.request,
+            AxiId.LOAD: self.load.request,
+            AxiId.STORE: store_requests.output,
+        }
         ar, r = self.axi.ar, self.axi.r
         free, store_next = Signal(), Signal()
-        flights = {who: Signal(level_bits(limit), name=f"{who.name.lower()}_reads") for who in clients}
+        flights = {who: Room(limit, name=f"{who.name.lower()}_reads") for who in clients}
         wants = {who: Signal(name=f"{who.name.lower()}_wants") for who in clients}
         chosen = {who: Signal(name=f"{who.name.lower()}_chosen") for who in clients}
-        m.d.comb += free.eq((~ar.valid | ar.ready) & ~self.abort)
-        for who, client in clients.items():
-            m.d.comb += wants[who].eq(client.request.valid & (flights[who] != limit))
+        for who in clients:
+            m.d.comb += wants[who].eq(requests[who].valid & ~flights[who].full)
         load_first = wants[AxiId.LOAD] & ~(wants[AxiId.STORE] & store_next)
         m.d.comb += [
+            free.eq((~ar.valid | ar.ready) & ~self.abort),
             chosen[AxiId.FETCH].eq(wants[AxiId.FETCH]),
             chosen[AxiId.LOAD].eq(~wants[AxiId.FETCH] & load_first),
             chosen[AxiId.STORE].eq(~wants[AxiId.FETCH] & wants[AxiId.STORE] & ~load_first),
@@ -93,10 +102,24 @@ class AxiPort(wiring.Component):
 
         with m.If(~ar.valid | ar.ready):
             m.d.sync += ar.valid.eq(Cat(wants.values()).any() & ~self.abort)
+        request = Signal(burst())
+        m.d.comb += request.eq(
+            Mux(
+                wants[AxiId.FETCH],
+                requests[AxiId.FETCH].payload,
+                Mux(load_first, requests[AxiId.LOAD].payload, requests[AxiId.STORE].payload),
+            )
+        )
+        with m.If(free):
+            m.d.sync += [
+                ar.payload.addr.eq(request.addr + self.base),
+                ar.payload.len.eq(request.beats_minus_one),
+                ar.payload.id.eq(Mux(wants[AxiId.FETCH], AxiId.FETCH, Mux(load_first, AxiId.LOAD, AxiId.STORE))),
+            ]
         for who, client in clients.items():
             taken, ended = Signal(name=f"{who.name.lower()}_taken"), Signal(name=f"{who.name.lower()}_ended")
             m.d.comb += [
-                client.request.ready.eq(free & chosen[who]),
+                requests[who].ready.eq(free & chosen[who]),
                 taken.eq(free & chosen[who]),
                 ended.eq(r.valid & r.ready & r.payload.last & (r.payload.id == who)),
                 client.beat.valid.eq(r.valid & (r.payload.id == who) & ~self.abort),
@@ -104,29 +127,21 @@ class AxiPort(wiring.Component):
                 client.beat.payload.last.eq(r.payload.last),
                 client.beat.payload.error.eq(r.payload.resp[1]),
             ]
-            with m.If(taken):
-                m.d.sync += [
-                    ar.payload.addr.eq(client.request.payload.addr + self.base),
-                    ar.payload.len.eq(client.request.payload.beats_minus_one),
-                    ar.payload.id.eq(who),
-                ]
-                if who is not AxiId.FETCH:
+            if who is not AxiId.FETCH:
+                with m.If(taken):
                     m.d.sync += store_next.eq(who is AxiId.LOAD)
-            with m.If(taken & ~ended):
-                m.d.sync += flights[who].eq(flights[who] + 1)
-            with m.Elif(ended & ~taken):
-                m.d.sync += flights[who].eq(flights[who] - 1)
+            flights[who].count(m, taken=taken, ended=ended)
         heard = Array([client.beat.ready for client in clients.values()])
         m.d.comb += r.ready.eq(self.abort | heard[r.payload.id])
-        return Cat(flights.values()).any()
+        return Cat(flight.used for flight in flights.values()).any()
 
     def _writes(self, m: Module) -> Value:
         """The write channels. Returns whether a write is in flight."""
         limit = self.config.max_bursts
         client, aw, w, b = self.store_write, self.axi.aw, self.axi.w, self.axi.b
-        flights = Signal(level_bits(limit))
+        flights = Room(limit, name="writes")
         taken = Signal()
-        room = (~aw.valid | aw.ready) & (flights != limit) & ~self.abort
+        room = (~aw.valid | aw.ready) & ~flights.full & ~self.abort
         m.d.comb += [
             client.request.ready.eq(room),
             taken.eq(client.request.valid & room),
@@ -142,28 +157,25 @@ class AxiPort(wiring.Component):
                 aw.payload.len.eq(client.request.payload.beats_minus_one),
                 aw.payload.id.eq(AxiId.STORE),
             ]
-        with m.If(taken & ~b.valid):
-            m.d.sync += flights.eq(flights + 1)
-        with m.Elif(b.valid & ~taken):
-            m.d.sync += flights.eq(flights - 1)
+        flights.count(m, taken=taken, ended=b.valid)
 
         # The lengths of bursts whose data is owed, so that an abort can complete them without the client.
         m.submodules.owed = owed = SyncFIFOBuffered(width=AXI_LEN_BITS, depth=limit + 2)
-        owing, beats_left = Signal(), Signal(AXI_LEN_BITS)
+        owing, more_beats = Signal(), Signal(signed(AXI_LEN_BITS + 1))
         sends, last = Signal(), Signal()
         w_free = ~w.valid | w.ready
         m.d.comb += [
             owed.w_en.eq(taken),
             owed.w_data.eq(client.request.payload.beats_minus_one),
-            last.eq(beats_left == 0),
+            last.eq(more_beats < 0),
             sends.eq(w_free & owing & (client.beat.valid | self.abort)),
             client.beat.ready.eq(w_free & owing & ~self.abort),
             owed.r_en.eq(~owing | (sends & last)),
         ]
         with m.If(owed.r_en):
-            m.d.sync += [owing.eq(owed.r_rdy), beats_left.eq(owed.r_data)]
+            m.d.sync += [owing.eq(owed.r_rdy), more_beats.eq(owed.r_data - 1)]
         with m.Elif(sends):
-            m.d.sync += beats_left.eq(beats_left - 1)
+            m.d.sync += more_beats.eq(more_beats - 1)
         with m.If(w_free):
             m.d.sync += w.valid.eq(sends)
         with m.If(sends):
@@ -172,4 +184,4 @@ class AxiPort(wiring.Component):
                 w.payload.strb.eq(Mux(self.abort, 0, client.beat.payload.strb)),
                 w.payload.last.eq(last),
             ]
-        return flights.any()
+        return flights.used

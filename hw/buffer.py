@@ -14,7 +14,8 @@ from .interfaces import BufferRead, BufferWrite
 class BufferMemory(wiring.Component):
     """A memory of `depth` entries with a write port in lanes and a read port; both act every cycle.
 
-    A read in the cycle of a write to the same entry gives the old value.
+    What a read gives in the cycle of a write to the same entry does not matter: tokens keep load and store apart from
+    compute, and compute forwards its own results.
 
     Parameters
     ----------

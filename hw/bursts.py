@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from dovetail.isa.config import DRAM_ADDRESS_BITS, Config, clog2
 from dovetail.isa.instructions import COLS_BITS, ROWS_BITS, Buffer, entry_bytes
 
 from .interfaces import AXI_LEN_BITS
+from .skid import SkidBuffer
 
 
 def row_bits(config: Config) -> int:
@@ -69,12 +70,22 @@ class BurstSplitter(wiring.Component):
         first, end = Signal(beat_bits), Signal(beat_bits)
         last_row = Signal()
 
+        m.submodules.bursts = bursts = SkidBuffer(piece())
+        connect(m, bursts.output, flipped(self.burst))
+        # First and end are so close that the lower bits tell whether they are in the same burst.
+        distance_bits = max(1, row_bits(self.config) - beat_lsb - chunk_bits + 1)
+        compared = slice(chunk_bits, chunk_bits + distance_bits)
         burst_free, cut_free, row_end = Signal(), Signal(), Signal()
+        last_within = Mux(row_end, end[:chunk_bits], self.config.burst_beats - 1) if chunk_bits else 0
         m.d.comb += [
-            burst_free.eq(~self.burst.valid | self.burst.ready),
-            row_end.eq(first[chunk_bits:] == end[chunk_bits:]),
+            burst_free.eq(bursts.input.ready),
+            row_end.eq(first[compared] == end[compared]),
             cut_free.eq(~cut_valid | (burst_free & row_end)),
             self.block.ready.eq(~rows_valid),
+            bursts.input.valid.eq(cut_valid),
+            bursts.input.payload.addr.eq(Cat(Const(0, beat_lsb), first)),
+            bursts.input.payload.beats_minus_one.eq(last_within - first[:chunk_bits]),
+            bursts.input.payload.last.eq(row_end & last_row),
         ]
 
         with m.If(self.block.valid & self.block.ready):
@@ -99,14 +110,4 @@ class BurstSplitter(wiring.Component):
                 ]
         with m.Elif(burst_free):
             m.d.sync += first.eq(Cat(Const(0, chunk_bits), first[chunk_bits:] + 1))
-
-        with m.If(burst_free):
-            m.d.sync += self.burst.valid.eq(cut_valid)
-            with m.If(cut_valid):
-                last_within = Mux(row_end, end[:chunk_bits], self.config.burst_beats - 1) if chunk_bits else 0
-                m.d.sync += [
-                    self.burst.payload.addr.eq(Cat(Const(0, beat_lsb), first)),
-                    self.burst.payload.beats_minus_one.eq(last_within - first[:chunk_bits]),
-                    self.burst.payload.last.eq(row_end & last_row),
-                ]
         return m

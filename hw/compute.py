@@ -6,26 +6,28 @@ A slot passes these stages, a cycle each, and nothing stalls on the way::
     1           micro-op + offset = indices
     2           the input and weight buffers are read
     3           the operands arrive; the array starts
-    EXECUTE     the array's sums arrive; acc[dst] (read READ_LATENCY earlier) is updated
+    EXECUTE - 1 acc[dst] (read a stage earlier) arrives, or is taken from results that were not yet written
+    EXECUTE     the array's sums arrive; acc[dst], which may be the result of the slot just before, is updated
     EXECUTE + 1 the result is written
 
-A write is seen by reads that begin the cycle after it. So a slot must be handed the results of the `HISTORY` slots
-before it: they are kept, and forwarded by comparing indices a stage early.
+A write is seen by reads that begin the cycle after it. So a slot must be handed the results of the three slots before
+it: two are kept, and the third is taken on its way to the memory. Indices are compared a stage before that.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from dovetail.isa.config import ACC_BITS, INP_BITS, Config
-from dovetail.isa.instructions import AluSource, uop_fields
+from dovetail.isa.instructions import IMM_BITS, AluSource, uop_fields
 from dovetail.isa.registers import PROGRAM_INDEX_BITS, Activity
 
-from .alu import alu_lane
+from .alu import LaneControl, alu_lane, decode
 from .array import GemmArray
 from .interfaces import BufferRead, BufferWrite, TokenGive, TokenTake, dispatched
+from .products import register
 from .sequencer import Sequencer, Slot
 
 INDEX_STAGE = 2
@@ -33,8 +35,6 @@ INDEX_STAGE = 2
 OPERAND_STAGE = INDEX_STAGE + 1
 READ_LATENCY = 2
 """Stages from giving the accumulators' index to executing: the memory, and a register behind it."""
-HISTORY = READ_LATENCY + 1
-"""Results that are younger than what a read can see."""
 
 
 class ComputeUnit(wiring.Component):
@@ -51,7 +51,7 @@ class ComputeUnit(wiring.Component):
     acc_write: Out(BufferWrite)
         Likewise used only when the slot just behind it does not write the same accumulator.
     idle: Out(1)
-        No slot in the pipeline.
+        No instruction waits here, and no slot is in the pipeline.
     gemm_slot, alu_slot: Out(1)
         What this cycle's slot is, for the counters.
     activity: Out(Activity)
@@ -103,10 +103,12 @@ class ComputeUnit(wiring.Component):
             dsts[stage] = Signal(config.acc_index_bits, name=f"dst_{stage}")
             m.d.sync += dsts[stage].eq(dsts[stage - 1])
 
+        def writes(stage: int) -> Value:
+            return slots[stage].valid & ~slots[stage].fetch_source
+
         def same(younger: int, older: int) -> Value:
             """The slot in stage `older` writes the accumulator that the slot in stage `younger` touches."""
-            writes = slots[older].valid & ~slots[older].fetch_source
-            return slots[younger].valid & writes & (dsts[younger] == dsts[older])
+            return slots[younger].valid & writes(older) & (dsts[younger] == dsts[older])
 
         # Operands.
         at_index = slots[INDEX_STAGE]
@@ -120,80 +122,77 @@ class ComputeUnit(wiring.Component):
             array.inp.eq(self.inp_read.data),
             array.wgt.eq(self.wgt_read.data),
         ]
-        vector = self.inp_read.data
-        for stage in range(OPERAND_STAGE, execute):
-            held = Signal(config.inp_bytes * 8, name=f"vector_{stage + 1}")
-            with m.If(slots[stage].valid & ~slots[stage].gemm):
-                m.d.sync += held.eq(vector)
-            vector = held
-
-        # The accumulator as it was READ_LATENCY ago, and the results since then that it lacks.
-        reads = execute - READ_LATENCY
-        arrives = Signal()
-        value = Signal(config.acc_bytes * 8)
-        m.d.comb += [
-            self.acc_read.en.eq(slots[reads].valid & ~slots[reads].overwrite & ~same(reads, reads + 1)),
-            self.acc_read.index.eq(dsts[reads]),
-        ]
-        m.d.sync += arrives.eq(self.acc_read.en)
-        with m.If(arrives):
-            m.d.sync += value.eq(self.acc_read.data)
-
-        history = [Signal(config.acc_bytes * 8, name=f"history_{age}") for age in range(1, HISTORY + 1)]
-        history_dst = [dsts[execute + 1]]
-        history_valid = [slots[execute + 1].valid & ~slots[execute + 1].fetch_source]
-        for age in range(2, HISTORY):
-            older_dst, older_valid = Signal.like(dst, name=f"history_dst_{age}"), Signal(name=f"history_valid_{age}")
-            m.d.sync += [older_dst.eq(history_dst[-1]), older_valid.eq(history_valid[-1])]
-            history_dst.append(older_dst)
-            history_valid.append(older_valid)
-        forward = Signal(HISTORY)
         before = execute - 1
-        matches = [same(before, execute)]
-        matches += [
-            slots[before].valid & valid & (dsts[before] == index)
-            for index, valid in zip(history_dst, history_valid, strict=True)
+        vector = self.inp_read.data
+        for stage in range(OPERAND_STAGE, before):
+            with_alu = slots[stage].valid & ~slots[stage].gemm
+            vector = register(m, vector, with_alu, f"vector_{stage + 1}")
+        operand = self._operand(m, slots[before], vector)
+        control = Signal(LaneControl)
+        from_acc = Signal()
+        m.d.sync += [
+            control.eq(decode(m, slots[before].gemm, slots[before].overwrite, slots[before].op)),
+            from_acc.eq(~slots[before].gemm & (slots[before].source == AluSource.ACC)),
         ]
-        m.d.sync += forward.eq(Cat(matches))
+
+        # The accumulator as it was READ_LATENCY ago, or the younger result that it lacks but for the youngest.
+        reads = execute - READ_LATENCY
+        m.d.comb += self.acc_read.index.eq(dsts[reads])
+        early = reads - 1
+        if early >= INDEX_STAGE:
+            m.d.sync += self.acc_read.en.eq(slots[early].valid & ~slots[early].overwrite & ~same(early, reads))
+        else:
+            m.d.comb += self.acc_read.en.eq(slots[reads].valid & ~slots[reads].overwrite & ~same(reads, before))
+        results = [Signal(config.acc_bytes * 8, name=f"result_{age}") for age in range(READ_LATENCY)]
+        forward, newer, older = Signal(), Signal(), Signal()
+        m.d.sync += [
+            forward.eq(same(before, execute)),
+            newer.eq(same(reads, execute)),
+            older.eq(same(reads, execute + 1)),
+        ]
+        held = Signal(config.acc_bytes * 8)
+        with m.If(slots[before].valid):
+            m.d.sync += held.eq(Mux(newer, results[0], Mux(older, results[1], self.acc_read.data)))
 
         now = slots[execute]
-        current: Value = value
-        for age in reversed(range(HISTORY)):
-            current = Mux(forward[age], history[age], current)
-        source = Signal(config.acc_bytes * 8)
+        current = Signal.like(held)
+        source = Signal.like(held)
+        m.d.comb += current.eq(Mux(forward, results[0], held))
         with m.If(now.valid & now.fetch_source):
             m.d.sync += source.eq(current)
 
-        result = [self._lane(m, place, now, current, array, vector, source) for place in range(self._lanes)]
-        with m.If(now.valid & ~now.fetch_source):
-            m.d.sync += history[0].eq(Cat(result))
-        for age in range(1, HISTORY):
-            with m.If(history_valid[age - 1]):
-                m.d.sync += history[age].eq(history[age - 1])
+        lanes = []
+        for place in range(config.batch * config.block_out):
+            total = array.sums.word_select(place, array.sum_bits).as_signed()
+            other = Mux(from_acc, source.word_select(place, ACC_BITS), operand.word_select(place, IMM_BITS).as_signed())
+            y = Mux(now.gemm, total, other)[:ACC_BITS].as_signed()
+            x, alone = (v.word_select(place, ACC_BITS).as_signed() for v in (current, held))
+            lanes.append(alu_lane(m, control, x, alone, y, name=f"lane_{place}"))
+        with m.If(writes(execute)):
+            m.d.sync += results[0].eq(Cat(lanes))
+        with m.If(writes(execute + 1)):
+            m.d.sync += results[1].eq(results[0])
 
         written = slots[execute + 1]
-        rewritten = forward[0] & now.valid & ~now.fetch_source
+        m.d.sync += self.acc_write.en.eq(writes(execute) & ~(writes(before) & same(before, execute)))
         m.d.comb += [
-            self.acc_write.en.eq(history_valid[0] & ~rewritten),
             self.acc_write.index.eq(dsts[execute + 1]),
-            self.acc_write.data.eq(history[0]),
+            self.acc_write.data.eq(results[0]),
             self.to_load.reserve.eq(sequencer.to_load.reserve),
             self.to_store.reserve.eq(sequencer.to_store.reserve),
             sequencer.to_load.room.eq(self.to_load.room),
             sequencer.to_store.room.eq(self.to_store.room),
             self.to_load.push.eq(written.push_load),
             self.to_store.push.eq(written.push_store),
-            self.idle.eq(~Cat((slots[k].valid | slots[k].push_load | slots[k].push_store) for k in slots).any()),
+            self.idle.eq(
+                sequencer.idle & ~Cat((slots[k].valid | slots[k].push_load | slots[k].push_store) for k in slots).any()
+            ),
             self.gemm_slot.eq(slots[0].valid & slots[0].gemm),
             self.alu_slot.eq(slots[0].valid & ~slots[0].gemm),
             self.activity.eq(sequencer.activity),
             self.index.eq(sequencer.index),
         ]
         return m
-
-    @property
-    def _lanes(self) -> int:
-        return self.config.batch * self.config.block_out
 
     def _indices(self, m: Module, sequencer: Sequencer, slots: dict[int, data.View]) -> tuple[Signal, Signal, Signal]:
         """Read the micro-op of the slot in stage 0; give the slot's indices in `INDEX_STAGE`."""
@@ -213,26 +212,15 @@ class ComputeUnit(wiring.Component):
             lsb += width
         return indices[0], indices[1], indices[2]
 
-    def _lane(
-        self, m: Module, place: int, now: data.View, current: Value, array: GemmArray, vector: Value, source: Value
-    ) -> Value:
-        """The new value of one accumulator element."""
+    def _operand(self, m: Module, slot: data.View, vector: Value) -> Value:
+        """The ALU's operand of every lane, `IMM_BITS` each, a cycle later: the immediate, or an element of `vector`."""
         config = self.config
-        b, o = divmod(place, config.block_out)
-        old = current.word_select(place, ACC_BITS).as_signed()
-        element: Value = Const(0)
-        if o < config.block_in:
-            element = vector.word_select(b * config.block_in + o, INP_BITS).as_signed()
-        operand = Signal(signed(ACC_BITS), name=f"operand_{place}")
-        with m.Switch(now.source):
-            with m.Case(AluSource.IMM):
-                m.d.comb += operand.eq(now.imm.as_signed())
-            with m.Case(AluSource.INP):
-                m.d.comb += operand.eq(element)
-            with m.Default():
-                m.d.comb += operand.eq(source.word_select(place, ACC_BITS))
-        computed = alu_lane(m, now.op, old, operand, name=f"alu_{place}")
-        total = array.sums.word_select(place, array.sum_bits).as_signed()
-        result = Signal(signed(ACC_BITS), name=f"result_{place}")
-        m.d.comb += result.eq(Mux(now.gemm, Mux(now.overwrite, 0, old) + total, computed))
-        return result
+        operands = []
+        for place in range(config.batch * config.block_out):
+            b, o = divmod(place, config.block_out)
+            element: Value = Const(0, INP_BITS)
+            if o < config.block_in:
+                element = vector.word_select(b * config.block_in + o, INP_BITS)
+            extended = Cat(element, element[-1].replicate(IMM_BITS - INP_BITS))
+            operands.append(Mux(slot.source == AluSource.INP, extended, slot.imm))
+        return register(m, Cat(operands), slot.valid & ~slot.gemm, "operand")

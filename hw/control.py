@@ -1,11 +1,24 @@
 """Control: starts, ends and stops programs, counts, and keeps the cause when something goes wrong."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.isa.instructions import Unit
 from dovetail.isa.registers import PROGRAM_INDEX_BITS, REGISTER_BITS, Cause, Counter, Status
+
+
+class Place(data.Struct):
+    """An instruction and the unit that is at it; nothing unless `valid`."""
+
+    valid: 1
+    unit: Unit
+    index: PROGRAM_INDEX_BITS
+
+
+def _older(one: data.View, other: data.View) -> Value:
+    """The place of the older instruction, `one` if neither is valid."""
+    return Mux(other.valid & (~one.valid | (other.index < one.index)), other, one)
 
 
 class Control(wiring.Component):
@@ -84,8 +97,9 @@ class Control(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        expired, begin = Signal(), Signal()
+        expired, begin, finished = Signal(), Signal(), Signal()
         outcome = Signal(Status)
+        m.d.sync += finished.eq(self.finished)
         m.d.comb += [
             begin.eq(self.start & (self.status == Status.IDLE)),
             self.units_reset.eq((self.status != Status.RUNNING) & (self.status != Status.DRAINING)),
@@ -97,14 +111,22 @@ class Control(wiring.Component):
             ),
         ]
         m.d.sync += self.units_start.eq(begin)
+        error, cause = self._first_error(m, finished, expired)
         with m.Switch(self.status):
             with m.Case(Status.IDLE):
                 with m.If(begin):
                     m.d.sync += self.status.eq(Status.RUNNING)
             with m.Case(Status.RUNNING):
-                with m.If(self.finished):
+                with m.If(finished):
                     m.d.sync += [self.status.eq(Status.DRAINING), outcome.eq(Status.DONE)]
-                self._errors(m, expired, outcome)
+                with m.If(error.valid):
+                    m.d.sync += [
+                        self.status.eq(Status.DRAINING),
+                        outcome.eq(Status.STOPPED),
+                        self.cause.eq(cause),
+                        self.error_unit.eq(error.unit),
+                        self.error_index.eq(error.index),
+                    ]
             with m.Case(Status.DRAINING):
                 with m.If(self.drained):
                     m.d.sync += self.status.eq(outcome)
@@ -124,61 +146,71 @@ class Control(wiring.Component):
         self._count(m, begin | self.clear)
         return m
 
-    def _errors(self, m: Module, expired: Signal, outcome: Signal) -> None:
-        """Note the first error; of several in one cycle a unit's before fetch's, and the watchdog last."""
+    def _first_error(self, m: Module, finished: Signal, expired: Signal) -> tuple[data.View, Signal]:
+        """Where something went wrong in the cycle before this one, and its cause.
 
-        def stop(cause: Cause, unit: Unit | Signal, index: Signal) -> None:
-            m.d.sync += [
-                self.status.eq(Status.DRAINING),
-                outcome.eq(Status.STOPPED),
-                self.cause.eq(cause),
-                self.error_unit.eq(unit),
-                self.error_index.eq(index),
-            ]
+        Of several errors in one cycle a unit's come before fetch's, and the watchdog last.
+        """
+        load = self._noted(m, "load_error", self.load_fault, Unit.LOAD, self.load_fault_index)
+        store = self._noted(m, "store_error", self.store_fault, Unit.STORE, self.store_fault_index)
+        fetch = self._noted(m, "fetch_error", self.fetch_fault | self.illegal, Unit.FETCH, self.fetch_index)
+        writing, reading = Signal(), Signal()
+        m.d.sync += [writing.eq(self.store_fault_write), reading.eq(self.fetch_fault)]
+        oldest = self._oldest(m)
+        first, cause = Signal(Place), Signal(Cause)
+        m.d.comb += cause.eq(Cause.AXI_READ)
+        with m.If(store.valid):
+            m.d.comb += first.eq(store)
+            with m.If(writing):
+                m.d.comb += cause.eq(Cause.AXI_WRITE)
+        with m.Elif(load.valid):
+            m.d.comb += first.eq(load)
+        with m.Elif(fetch.valid):
+            m.d.comb += first.eq(fetch)
+            with m.If(~reading):
+                m.d.comb += cause.eq(Cause.ILLEGAL)
+        with m.Elif(expired & ~finished):
+            m.d.comb += [first.eq(oldest), cause.eq(Cause.WATCHDOG)]
+        return first, cause
 
-        oldest_unit, oldest_index = Signal(Unit), Signal(PROGRAM_INDEX_BITS)
-        m.d.comb += [oldest_unit.eq(Unit.FETCH), oldest_index.eq(self.fetch_index)]
-        best = oldest_index
-        for unit, active, index in (
-            (Unit.LOAD, self.load_active, self.load_index),
-            (Unit.COMPUTE, self.compute_active, self.compute_index),
-            (Unit.STORE, self.store_active, self.store_index),
-        ):
-            smaller = Signal(PROGRAM_INDEX_BITS, name=f"oldest_{unit.name.lower()}")
-            chosen_unit = Signal(Unit, name=f"oldest_unit_{unit.name.lower()}")
-            older = active & (index < best)
-            m.d.comb += [smaller.eq(Mux(older, index, best)), chosen_unit.eq(Mux(older, unit, oldest_unit))]
-            best, oldest_unit = smaller, chosen_unit
-        with m.If(self.store_fault):
-            with m.If(self.store_fault_write):
-                stop(Cause.AXI_WRITE, Unit.STORE, self.store_fault_index)
-            with m.Else():
-                stop(Cause.AXI_READ, Unit.STORE, self.store_fault_index)
-        with m.Elif(self.load_fault):
-            stop(Cause.AXI_READ, Unit.LOAD, self.load_fault_index)
-        with m.Elif(self.fetch_fault):
-            stop(Cause.AXI_READ, Unit.FETCH, self.fetch_index)
-        with m.Elif(self.illegal):
-            stop(Cause.ILLEGAL, Unit.FETCH, self.fetch_index)
-        with m.Elif(expired & ~self.finished):
-            stop(Cause.WATCHDOG, oldest_unit, best)
+    @staticmethod
+    def _noted(m: Module, name: str, valid: Value, unit: Unit, index: Signal) -> data.View:
+        """A place in the program, in registers."""
+        place = Signal(Place, name=name)
+        m.d.sync += [place.valid.eq(valid), place.unit.eq(unit), place.index.eq(index)]
+        return place
+
+    def _oldest(self, m: Module) -> data.View:
+        """The oldest instruction of all units or, without any, the next of fetch; as of two cycles ago."""
+        load = self._noted(m, "load_place", self.load_active, Unit.LOAD, self.load_index)
+        compute = self._noted(m, "compute_place", self.compute_active, Unit.COMPUTE, self.compute_index)
+        store = self._noted(m, "store_place", self.store_active, Unit.STORE, self.store_index)
+        fetch = self._noted(m, "fetch_place", Const(1), Unit.FETCH, self.fetch_index)
+        early, late, oldest = Signal(Place), Signal(Place), Signal(Place)
+        m.d.sync += [early.eq(_older(load, compute)), late.eq(_older(fetch, store))]
+        m.d.comb += oldest.eq(_older(late, early))
+        return oldest
 
     def _watch(self, m: Module, expired: Signal) -> None:
         quiet = Signal(REGISTER_BITS)
+        progress = Signal()
+        m.d.sync += progress.eq(self.progress)
         live = (self.status == Status.RUNNING) | (self.status == Status.DRAINING)
         was_draining = Signal()
         m.d.sync += was_draining.eq(self.status == Status.DRAINING)
         enters = (self.status == Status.DRAINING) & ~was_draining
         m.d.comb += expired.eq((self.watchdog != 0) & (quiet >= self.watchdog) & ~enters)
-        with m.If(~live | enters | self.progress):
+        with m.If(~live | enters | progress):
             m.d.sync += quiet.eq(0)
         with m.Elif(~expired):
             m.d.sync += quiet.eq(quiet + 1)
 
     def _count(self, m: Module, clear: Signal) -> None:
+        events = Signal.like(self.events)
+        m.d.sync += events.eq(Mux(self.status == Status.RUNNING, self.events, 0))
         for counter in Counter:
             value = self.counters.word_select(counter, REGISTER_BITS)
             with m.If(clear):
                 m.d.sync += value.eq(0)
-            with m.Elif(self.events[counter] & (self.status == Status.RUNNING) & ~value.all()):
+            with m.Elif(events[counter] & ~value.all()):
                 m.d.sync += value.eq(value + 1)

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -44,7 +44,9 @@ class Legality(wiring.Component):
     Members
     -------
     word: In(128)
+        Given for two cycles.
     legal: Out(1)
+        In the second of them.
     unit: Out(2)
         The unit that a legal word belongs to.
     """
@@ -59,11 +61,13 @@ class Legality(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        illegal = {kind: Signal(name=f"illegal_{kind.__name__.lower()}") for kind in INSTRUCTIONS}
+        for kind, flag in illegal.items():
+            m.d.sync += flag.eq(Cat(self._faults(kind)).any())
         with m.Switch(self.word[:4]):
             for kind in INSTRUCTIONS:
                 with m.Case(kind.opcode):
-                    faults = self._faults(kind)
-                    m.d.comb += self.legal.eq(~Cat(faults).any())
+                    m.d.comb += self.legal.eq(~illegal[kind])
                     unit = Fields(self.word, Sync, self.config).target if kind is Sync else kind.home
                     m.d.comb += self.unit.eq(unit)
         return m

@@ -81,7 +81,10 @@ class FetchUnit(wiring.Component):
         return m
 
     def _request(self, m: Module, running: Signal) -> Signal:
-        """Ask for bursts while there is room; the returned signal frees the room of one instruction."""
+        """Ask for bursts while there is room; the returned signal frees the room of one instruction.
+
+        A burst's size and whether there is room for it are found out in the cycle before it is asked for.
+        """
         config = self.config
         beats_per_word = INSTRUCTION_BITS // config.bus_bits
         burst_beats = min(BURST_WORDS * beats_per_word, config.burst_beats)
@@ -95,21 +98,29 @@ class FetchUnit(wiring.Component):
         beats = Signal(range(burst_beats + 1))
         asked = Signal(range(burst_beats + 1))
         request = self.read.request
-        m.d.comb += to_boundary.eq(burst_beats - address[: clog2(burst_beats)])
-        m.d.comb += beats.eq(Mux(remaining < to_boundary, remaining, to_boundary))
+        sized, has_room, asks = Signal(), Signal(), Signal()
+        m.d.comb += [
+            to_boundary.eq(burst_beats - address[: clog2(burst_beats)]),
+            asks.eq(sized & has_room & ~request.valid),
+        ]
+        m.d.sync += [
+            sized.eq(running & (remaining != 0) & ~asks),
+            beats.eq(Mux(remaining < to_boundary, remaining, to_boundary)),
+            has_room.eq(room >= burst_beats),
+        ]
         with m.If(self.start):
             m.d.sync += [address.eq(self.program >> beat_shift), remaining.eq(self.length << clog2(beats_per_word))]
-        with m.If(~request.valid | request.ready):
+        with m.If(request.ready):
             m.d.sync += request.valid.eq(0)
-            with m.If(running & (remaining != 0) & (room >= burst_beats)):
-                m.d.comb += asked.eq(beats)
-                m.d.sync += [
-                    request.valid.eq(1),
-                    request.payload.addr.eq(address << beat_shift),
-                    request.payload.beats_minus_one.eq(beats - 1),
-                    address.eq(address + beats),
-                    remaining.eq(remaining - beats),
-                ]
+        with m.If(asks):
+            m.d.comb += asked.eq(beats)
+            m.d.sync += [
+                request.valid.eq(1),
+                request.payload.addr.eq(address << beat_shift),
+                request.payload.beats_minus_one.eq(beats - 1),
+                address.eq(address + beats),
+                remaining.eq(remaining - beats),
+            ]
         m.d.sync += room.eq(room + taken * beats_per_word - asked)
         return taken
 
@@ -128,32 +139,40 @@ class FetchUnit(wiring.Component):
         m.d.comb += [words.w_en.eq(complete), words.w_data.eq(Cat(word, error))]
 
     def _dispatch(self, m: Module, words: SyncFIFOBuffered, running: Signal, taken: Signal) -> None:
-        """Hold one instruction with the verdict on it, until its unit takes it."""
+        """Hold one instruction with the verdict on it, until its unit takes it.
+
+        An instruction is looked at for two cycles; the second one takes it from the queue if its place is free then,
+        which is known from registers.
+        """
         m.submodules.legality = legality = Legality(self.config)
         word = Signal(INSTRUCTION_BITS)
-        held, failed, legal, is_finish = Signal(), Signal(), Signal(), Signal()
+        checked, held, failed, legal, is_finish = Signal(), Signal(), Signal(), Signal(), Signal()
         offered = words.r_data[:INSTRUCTION_BITS]
-        unit = Signal(Unit)
         gone = Signal()
         m.d.comb += [
             legality.word.eq(offered),
-            words.r_en.eq(~held | gone),
-            taken.eq(words.r_en & words.r_rdy),
+            words.r_en.eq(checked & ~held),
+            taken.eq(words.r_en),
         ]
-        with m.If(~held | gone):
+        m.d.sync += checked.eq(words.r_rdy & ~words.r_en)
+        with m.If(gone):
+            m.d.sync += held.eq(0)
+        with m.If(~held):
             m.d.sync += [
-                held.eq(words.r_rdy),
+                held.eq(checked),
                 word.eq(offered),
                 failed.eq(words.r_data[INSTRUCTION_BITS]),
                 legal.eq(legality.legal & ~words.r_data[INSTRUCTION_BITS]),
-                unit.eq(legality.unit),
                 is_finish.eq(offered[:4] == Opcode.FINISH),
             ]
         for target, port in ((Unit.LOAD, self.load), (Unit.COMPUTE, self.compute), (Unit.STORE, self.store)):
+            chosen = Signal(name=f"to_{target.name.lower()}")
+            with m.If(~held):
+                m.d.sync += chosen.eq(legality.legal & ~words.r_data[INSTRUCTION_BITS] & (legality.unit == target))
             m.d.comb += [
                 port.payload.word.eq(word),
                 port.payload.index.eq(self.index),
-                port.valid.eq(held & legal & ~self.finished & (unit == target)),
+                port.valid.eq(held & chosen),
             ]
             with m.If(port.valid & port.ready):
                 m.d.comb += gone.eq(1)

@@ -136,6 +136,9 @@ class LoadUnit(wiring.Component):
     ) -> tuple[Signal, Signal, Signal, Signal]:
         """From an instruction to a block for the splitter and a `fill` for the writer, in two registered steps.
 
+        Each step is free only in the cycle after it has passed its instruction on, so that no chain of handshakes runs
+        through them: an instruction in two cycles.
+
         Returns the instruction of the first step and whether it holds one; of the second, the index and the same.
         """
         config = self.config
@@ -148,7 +151,7 @@ class LoadUnit(wiring.Component):
         starts = Signal()
         m.d.comb += [
             self.instructions.ready.eq(
-                (~taken_valid | taken_moves) & (~pops | self.from_compute.available) & (~pushes | self.to_compute.room)
+                ~taken_valid & (~pops | self.from_compute.available) & (~pushes | self.to_compute.room)
             ),
             starts.eq(self.instructions.valid & self.instructions.ready),
             self.from_compute.pop.eq(starts & pops),
@@ -184,8 +187,8 @@ class LoadUnit(wiring.Component):
                 prepared.sram.eq(load.sram),
                 prepared.place.eq(load.dram),
                 prepared.pitch.eq(load.stride << shift),
-                prepared.rows_minus_one.eq(load.rows - 1),
-                prepared.cols_minus_one.eq(load.cols - 1),
+                prepared.more_rows.eq(load.rows - 2),
+                prepared.more_cols.eq(load.cols - 2),
                 prepared.pad_value.eq(load.pad_value),
                 width.eq(load.pad_left + load.cols + load.pad_right),
                 tops.eq(load.pad_top),
@@ -196,17 +199,17 @@ class LoadUnit(wiring.Component):
         complete = Signal(fill(config))
         m.d.comb += [
             complete.eq(prepared),
-            complete.head.eq(_times(width, tops) + lefts),
-            complete.gap.eq(lefts + rights),
-            complete.tail.eq(_times(width, bottoms) + rights),
+            complete.head.eq(_times(width, tops) + (lefts - 2)),
+            complete.gap.eq(lefts + rights - 2),
+            complete.tail.eq(_times(width, bottoms) + (rights - 2)),
             complete.has_head.eq(Cat(tops, lefts).any()),
             complete.has_gap.eq(Cat(lefts, rights).any()),
             complete.has_tail.eq(Cat(bottoms, rights).any()),
             fills.w_data.eq(complete),
             fills.w_en.eq(prepared_valid),
-            prepared_free.eq(~prepared_valid | fills.w_rdy),
+            prepared_free.eq(~prepared_valid),
         ]
-        with m.If(prepared_free):
+        with m.If(prepared_free | fills.w_rdy):
             m.d.sync += prepared_valid.eq(taken_moves)
         return taken, taken_valid, prepared.index, prepared_valid
 

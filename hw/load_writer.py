@@ -20,6 +20,8 @@ from dovetail.isa.instructions import (
 from dovetail.isa.registers import PROGRAM_INDEX_BITS
 
 from .interfaces import BufferWrite, ReadClient, load_lanes
+from .room import Room
+from .skid import SkidBuffer
 
 BEATS = 32
 """Beats that wait here while padding or narrow entries are written."""
@@ -41,7 +43,8 @@ def fill(config: Config) -> data.StructLayout:
 
     The entries from `sram` on are `head` of padding, then rows of data with `gap` of padding between them, then `tail`
     of padding. `place` is the byte in its beat at which the first row starts, and `pitch` what is added to it from
-    row to row. Without `is_load` nothing is written. At the end a token is given if `push`.
+    row to row. Without `is_load` nothing is written. At the end a token is given if `push`. Counts are those of what
+    follows the second: the sign of such a register tells the last one.
     """
     place_bits = clog2(config.bus_bytes)
     return data.StructLayout(
@@ -53,12 +56,12 @@ def fill(config: Config) -> data.StructLayout:
             "sram": unsigned(config.sram_index_bits),
             "place": unsigned(place_bits),
             "pitch": unsigned(place_bits),
-            "rows_minus_one": unsigned(ROWS_BITS),
-            "cols_minus_one": unsigned(COLS_BITS),
+            "more_rows": signed(ROWS_BITS + 1),
+            "more_cols": signed(COLS_BITS + 1),
             "pad_value": signed(PAD_VALUE_BITS),
-            "head": unsigned(run_bits()),
-            "gap": unsigned(PAD_BITS + 1),
-            "tail": unsigned(run_bits()),
+            "head": signed(run_bits() + 1),
+            "gap": signed(PAD_BITS + 2),
+            "tail": signed(run_bits() + 1),
             "has_head": 1,
             "has_gap": 1,
             "has_tail": 1,
@@ -66,14 +69,37 @@ def fill(config: Config) -> data.StructLayout:
     )
 
 
+def step(config: Config, lanes: int) -> data.StructLayout:
+    """A write of the entry `entry`, or of its lane `lane`: padding (`pads`), or data from `place` on (`fetches`).
+
+    With `pops` it is the last use of a beat, with `ends` a token follows. `index` is the instruction's.
+    """
+    return data.StructLayout(
+        {
+            "index": unsigned(PROGRAM_INDEX_BITS),
+            "buffer": Buffer,
+            "pads": 1,
+            "fetches": 1,
+            "pops": 1,
+            "ends": 1,
+            "entry": unsigned(config.sram_index_bits),
+            "lane": range(lanes),
+            "place": unsigned(clog2(config.bus_bytes)),
+            "pad_value": signed(PAD_VALUE_BITS),
+        }
+    )
+
+
 class LoadWriter(wiring.Component):
     """Writes one entry a cycle, or one beat of an entry that is wider than the bus; padding one entry a cycle.
 
-    Rows, runs of padding and instructions follow each other without a cycle between them.
+    Rows, runs of padding and instructions follow each other without a cycle between them. A walk over the entries names
+    the steps, up to two ahead; a step waits until its data is there and its buffer takes it.
 
     Members
     -------
     fill: In(stream of `fill`)
+        Taken in the cycle after it was first looked at.
     beat: In(stream)
         Data of the rows, as a `ReadClient` receives it. Each row begins with a beat of its own.
     inp, wgt, acc, uop: Out(BufferWrite)
@@ -127,115 +153,137 @@ class LoadWriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        m.submodules.beats = beats = SyncFIFOBuffered(width=config.bus_bits + 1, depth=BEATS)
-        m.d.comb += [
-            beats.w_en.eq(self.beat.valid),
-            beats.w_data.eq(Cat(self.beat.payload.data, self.beat.payload.error)),
-            self.beat.ready.eq(beats.w_rdy),
-        ]
+        m.submodules.steps = steps = SkidBuffer(step(config, max(2, *self.lanes.values())))
+        self._walk(m, steps.input)
+        self._write(m, steps.output)
+        with m.If(steps.output.valid):
+            m.d.comb += self.index.eq(steps.output.payload.index)
+        with m.Else():
+            m.d.comb += self.index.eq(steps.input.payload.index)
+        m.d.comb += self.active.eq(steps.input.valid | steps.output.valid)
+        return m
 
-        job = Signal(fill(config))
-        padding, ending = Signal(), Signal()
-        pads_left = Signal(run_bits())
-        rows_left, cols_left = Signal(ROWS_BITS), Signal(COLS_BITS)
+    def _walk(self, m: Module, steps: stream.Interface) -> None:
+        """Names the steps of each fill. Whatever is known of one when the one before it is taken is in a register."""
+        config = self.config
+        job, new = Signal(fill(config)), self.fill.payload
+        padding, fetching, noting, ending = Signal(), Signal(), Signal(), Signal()
+        more_pads = Signal(signed(run_bits() + 1))
+        more_rows, more_cols = Signal(signed(ROWS_BITS + 1)), Signal(signed(COLS_BITS + 1))
         entry = Signal(config.sram_index_bits)
-        lane = Signal(range(max(2, *self.lanes.values())))
-        row_place, place = Signal(clog2(config.bus_bytes)), Signal(clog2(config.bus_bytes))
+        lane, last_lane = Signal.like(steps.payload.lane), Signal()
+        next_place, place = Signal(clog2(config.bus_bytes)), Signal(clog2(config.bus_bytes))
 
-        out_free = Signal()
-        pads, fetches, notes = Signal(), Signal(), Signal()
-        entry_done, row_done, done = Signal(), Signal(), Signal()
-        pad_done = pads & (pads_left == 1)
-        last_lane = Array(Const(lanes - 1, lane.shape()) for lanes in self.lanes.values())[job.buffer]
+        pads, fetches, starts = Signal(), Signal(), Signal()
+        entry_done, row_ends, row_done, final, done = Signal(), Signal(), Signal(), Signal(), Signal()
+        last_pad, last_col, last_row = more_pads < 0, more_cols < 0, more_rows < 0
         m.d.comb += [
-            pads.eq(self.active & out_free & padding),
-            fetches.eq(self.active & out_free & ~padding & job.is_load & beats.r_rdy),
-            notes.eq(self.active & out_free & ~job.is_load),
-            entry_done.eq(fetches & (lane == last_lane)),
-            row_done.eq(entry_done & (cols_left == 0)),
-            done.eq(notes | (pad_done & ending) | (row_done & (rows_left == 0) & ~job.has_tail)),
-            beats.r_en.eq(fetches & (self._beat_ends(job.buffer, place) | row_done)),
-            self.fault.eq(fetches & beats.r_data[-1]),
-            self.index.eq(job.index),
+            pads.eq(padding & steps.ready),
+            fetches.eq(fetching & steps.ready),
+            entry_done.eq(fetches & last_lane),
+            row_ends.eq(last_lane & last_col),
+            row_done.eq(fetches & row_ends),
+            final.eq(noting | (padding & last_pad & ending) | (fetching & row_ends & last_row & ~job.has_tail)),
+            done.eq(final & steps.ready),
+            starts.eq((done | ~steps.valid) & self.fill.valid & ~self.fill.ready),
+            steps.valid.eq(padding | fetching | noting),
+            steps.payload.index.eq(job.index),
+            steps.payload.buffer.eq(job.buffer),
+            steps.payload.pads.eq(padding),
+            steps.payload.fetches.eq(fetching),
+            steps.payload.pops.eq(self._beat_ends(job.buffer, place) | row_ends),
+            steps.payload.ends.eq(final & job.push),
+            steps.payload.entry.eq(entry),
+            steps.payload.lane.eq(lane),
+            steps.payload.place.eq(place),
+            steps.payload.pad_value.eq(job.pad_value),
         ]
+        m.d.sync += self.fill.ready.eq(starts)
 
         with m.If(pads | entry_done):
             m.d.sync += entry.eq(entry + 1)
         with m.If(fetches):
-            m.d.sync += lane.eq(Mux(entry_done, 0, lane + 1))
-        with m.If(pads):
-            m.d.sync += pads_left.eq(pads_left - 1)
-        with m.If(pad_done):
-            m.d.sync += padding.eq(0)
-        with m.If(entry_done):
-            m.d.sync += [cols_left.eq(cols_left - 1), place.eq(place + self._entry_step(job.buffer))]
-        with m.If(row_done):
             m.d.sync += [
-                cols_left.eq(job.cols_minus_one),
-                rows_left.eq(rows_left - 1),
-                row_place.eq(row_place + job.pitch),
-                place.eq(row_place + job.pitch),
+                lane.eq(Mux(last_lane, 0, lane + 1)),
+                last_lane.eq(Mux(last_lane, self._ends_entry(job.buffer, 0), self._ends_entry(job.buffer, lane + 1))),
             ]
-            with m.If(rows_left == 0):
-                m.d.sync += [padding.eq(job.has_tail), pads_left.eq(job.tail), ending.eq(1)]
-            with m.Else():
-                m.d.sync += [padding.eq(job.has_gap), pads_left.eq(job.gap)]
+        with m.If(fetching):
+            m.d.sync += more_pads.eq(Mux(last_row, job.tail, job.gap))
+        with m.Elif(pads):
+            m.d.sync += more_pads.eq(more_pads - 1)
+        with m.If(pads & last_pad):
+            m.d.sync += [padding.eq(0), fetching.eq(~ending)]
+        with m.If(entry_done):
+            m.d.sync += [
+                more_cols.eq(Mux(last_col, job.more_cols, more_cols - 1)),
+                place.eq(Mux(last_col, next_place, place + self._entry_step(job.buffer))),
+            ]
+        with m.If(row_done):
+            pads_follow = Mux(last_row, job.has_tail, job.has_gap)
+            m.d.sync += [
+                more_rows.eq(more_rows - 1),
+                next_place.eq(next_place + job.pitch),
+                padding.eq(pads_follow),
+                fetching.eq(~pads_follow & ~last_row),
+                ending.eq(last_row),
+            ]
+        with m.If(done):
+            m.d.sync += noting.eq(0)
+        with m.If(starts):
+            m.d.sync += [
+                job.eq(new),
+                padding.eq(new.is_load & new.has_head),
+                fetching.eq(new.is_load & ~new.has_head),
+                noting.eq(~new.is_load),
+                ending.eq(0),
+                more_pads.eq(new.head),
+                more_rows.eq(new.more_rows),
+                more_cols.eq(new.more_cols),
+                entry.eq(new.sram),
+                place.eq(new.place),
+                next_place.eq(new.place + new.pitch),
+                last_lane.eq(self._ends_entry(new.buffer, 0)),
+            ]
 
-        m.d.comb += self.fill.ready.eq(~self.active | done)
-        with m.If(self.fill.ready):
-            m.d.sync += self.active.eq(self.fill.valid)
-            with m.If(self.fill.valid):
-                new = self.fill.payload
-                m.d.sync += [
-                    job.eq(new),
-                    padding.eq(new.is_load & new.has_head),
-                    ending.eq(0),
-                    pads_left.eq(new.head),
-                    rows_left.eq(new.rows_minus_one),
-                    cols_left.eq(new.cols_minus_one),
-                    entry.eq(new.sram),
-                    row_place.eq(new.place),
-                    place.eq(new.place),
-                ]
-
-        shifted = self._shifted(beats.r_data[:-1], place)
-        value = Mux(padding, self._padding(job.buffer, job.pad_value), shifted)
-        self._write(m, job, pads, fetches, lane, entry, value, done, out_free)
-        return m
-
-    def _write(
-        self,
-        m: Module,
-        job: data.View,
-        pads: Signal,
-        fetches: Signal,
-        lane: Signal,
-        entry: Signal,
-        value: Value,
-        done: Signal,
-        out_free: Signal,
-    ) -> None:
-        """The register in front of the buffers, shared by all of them."""
+    def _write(self, m: Module, steps: stream.Interface) -> None:
+        """Does the steps: the register in front of the buffers, shared by all of them."""
         config = self.config
+        m.submodules.beats = beats = SyncFIFOBuffered(width=config.bus_bits + 1, depth=BEATS)
+        room = Room(BEATS, name="beats")
         enables = {buffer: Signal(lanes, name=f"{buffer.name.lower()}_en") for buffer, lanes in self.lanes.items()}
         index, beat = Signal(config.sram_index_bits), Signal(config.bus_bits)
-        ends, writes = Signal(), Signal()
+        ends, writes, asks_acc = Signal(), Signal(), Signal()
+        out_free, possible, pops = Signal(), Signal(), Signal()
+        current = steps.payload
+        touches = steps.valid & (current.pads | (current.fetches & beats.r_rdy))
         m.d.comb += [
-            self.refused.eq(enables[Buffer.ACC].any() & ~self.acc_grant),
+            self.beat.ready.eq(~room.full),
+            beats.w_en.eq(self.beat.valid & self.beat.ready),
+            beats.w_data.eq(Cat(self.beat.payload.data, self.beat.payload.error)),
+            pops.eq(steps.valid & current.fetches & current.pops & beats.r_rdy & out_free),
+            beats.r_en.eq(pops),
+            possible.eq(~current.fetches | beats.r_rdy),
+            steps.ready.eq(possible & out_free),
+            self.refused.eq(asks_acc & ~self.acc_grant),
             out_free.eq(~self.refused),
-            writes.eq(Cat(enables.values()).any()),
+            self.fault.eq(steps.valid & current.fetches & beats.r_rdy & out_free & beats.r_data[-1]),
             self.writing.eq(writes & out_free),
             self.busy.eq(self.active | writes | ends | self.push),
         ]
+        room.count(m, taken=beats.w_en, ended=pops)
         m.d.sync += self.push.eq(ends & out_free)
+        padding = self._padding(current.buffer, current.pad_value)
         with m.If(out_free):
-            m.d.sync += ends.eq(done & job.push)
+            m.d.sync += [
+                ends.eq(steps.valid & possible & current.ends),
+                writes.eq(touches),
+                asks_acc.eq(touches & (current.buffer == Buffer.ACC)),
+                index.eq(current.entry),
+                beat.eq(Mux(current.pads, padding, self._shifted(beats.r_data[:-1], current.place))),
+            ]
             for buffer, enable in enables.items():
-                chosen = (job.buffer == buffer) & (pads | fetches)
-                one_hot = Cat(pads | (lane == k) for k in range(len(enable)))
-                m.d.sync += enable.eq(Mux(chosen, one_hot, 0))
-        with m.If(pads | fetches):
-            m.d.sync += [index.eq(entry), beat.eq(value)]
+                one_hot = Cat(current.pads | (current.lane == k) for k in range(len(enable)))
+                m.d.sync += enable.eq(Mux(touches & (current.buffer == buffer), one_hot, 0))
         for buffer, enable in enables.items():
             port = getattr(self, buffer.name.lower())
             m.d.comb += [
@@ -243,6 +291,10 @@ class LoadWriter(wiring.Component):
                 port.index.eq(index),
                 port.data.eq(beat.replicate(len(enable))),
             ]
+
+    def _ends_entry(self, buffer: Value, lane: Value | int) -> Value:
+        """Whether `lane` is the last of an entry."""
+        return Array(Value.cast(lane) == lanes - 1 for lanes in self.lanes.values())[buffer]
 
     def _entry_step(self, buffer: Value) -> Value:
         """Bytes from an entry to the next within a beat; 0 when entries are no narrower than the bus."""

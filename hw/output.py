@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 from typing import ClassVar
 
-from amaranth.hdl import Array, Cat, Module, Mux, Shape, ShapeLike, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,8 +17,12 @@ from dovetail.isa.instructions import Post
 MULTIPLIER_BITS = 32
 SHIFT_BITS = 6
 HALF = MULTIPLIER_BITS // 2
-COARSE = 8
-"""Wide shifts take two steps: by a multiple of this, then by less than this."""
+MULTIPLIERS_PER_LANE = 3
+"""Products of two factors of `HALF` bits, or two more, that a lane forms."""
+RESIDUAL_BITS = 24
+"""Of a residual less its zero point, times its multiplier."""
+NARROW_BITS = OUT_BITS + 2
+"""Two bits more than the result has hold every value that zero point and rounding can bring within its bounds."""
 
 
 def record() -> data.StructLayout:
@@ -85,20 +90,20 @@ class OutputPipeline(wiring.Component):
             for k in range(self.config.out_lanes)
         ]
         valid, tag = self.valid, Value.cast(self.tag)
-        valids = []
+        entered = []
         for stage in STAGES:
+            entered.append(valid)
             name = stage.__name__.strip("_")
             lanes = [_registers(m, valid, stage(lane, self.post), f"{name}_{k}") for k, lane in enumerate(lanes)]
             tag = _registers(m, valid, SimpleNamespace(tag=tag), name).tag
             next_valid = Signal(name=f"{name}_valid")
             m.d.sync += next_valid.eq(valid)
             valid = next_valid
-            valids.append(valid)
+        m.d.sync += self.busy.eq(Cat(entered).any())
         m.d.comb += [
             self.out_valid.eq(valid),
             self.out.eq(Cat(lane.result for lane in lanes)),
             self.out_tag.eq(tag),
-            self.busy.eq(Cat(valids).any()),
         ]
         return m
 
@@ -119,103 +124,134 @@ def _add_bias(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
 
 
 def _saturate_sum(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    value, _ = _saturated(x.sum, ACC_BITS)
-    return SimpleNamespace(value=value, multiplier=x.multiplier, shift=x.shift, residual=x.residual)
+    excess = x.sum[-1] != x.sum[-2]
+    return SimpleNamespace(
+        value=_saturated(x.sum[:ACC_BITS], x.sum[-1], excess),
+        multiplier=x.multiplier,
+        shift=x.shift,
+        difference=x.residual - post.res_zero,
+    )
 
 
-def _multiply_halves(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+def _split_factors(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
     value_low, value_high = x.value[:HALF], x.value[HALF:].as_signed()
     factor_low, factor_high = x.multiplier[:HALF], x.multiplier[HALF:].as_signed()
     return SimpleNamespace(
-        low=value_low * factor_low,
-        mid_a=value_low * factor_high,
-        mid_b=value_high * factor_low,
-        high=value_high * factor_high,
+        value=x.value,
+        value_sum=value_low + value_high,
+        factor=x.multiplier,
+        factor_sum=factor_low + factor_high,
         shift=x.shift,
-        residual=x.residual,
+        **_residual_rows(x.difference, post.res_multiplier),
     )
 
 
-def _add_middle(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    outer = Cat(x.low, x.high)
-    return SimpleNamespace(outer=outer, mid=x.mid_a + x.mid_b, shift=x.shift, residual=x.residual)
+def _multiply_halves(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+    """Three products instead of four (Karatsuba and Ofman, 1962): multipliers are what the array lacks."""
+    return SimpleNamespace(
+        low=x.value[:HALF] * x.factor[:HALF],
+        cross=x.value_sum * x.factor_sum,
+        high=x.value[HALF:].as_signed() * x.factor[HALF:].as_signed(),
+        shift=x.shift,
+        res_low=x.row_0 + (x.row_1 << 2),
+        res_high=x.row_2 + (x.row_3 << 2),
+        res_sign=x.row_sign,
+    )
+
+
+def _subtract_outer(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+    middle = (x.cross - (x.low + x.high))[: MULTIPLIER_BITS + 2].as_signed()
+    return SimpleNamespace(
+        outer=Cat(x.low, x.high),
+        middle=middle,
+        shift=x.shift,
+        res_product=(x.res_low + (x.res_high << 4))[:RESIDUAL_BITS].as_signed(),
+        res_sign=x.res_sign,
+    )
 
 
 def _add_products(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    upper = (x.outer[HALF:].as_signed() + x.mid)[: len(x.outer) - HALF]
-    product = Cat(x.outer[:HALF], upper).as_signed()
-    return SimpleNamespace(product=product, shift=x.shift, difference=x.residual - post.res_zero)
-
-
-def _shift_coarse(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    value, half, rest = _shifted(x.product, 0, 0, x.shift[3:], COARSE)
+    upper = (x.outer[HALF:].as_signed() + x.middle)[: len(x.outer) - HALF]
     return SimpleNamespace(
-        value=value, half=half, rest=rest, shift=x.shift[:3], res_product=x.difference * post.res_multiplier
+        product=Cat(x.outer[:HALF], upper),
+        shift=x.shift,
+        res=(x.res_product - (x.res_sign << OUT_BITS))[:RESIDUAL_BITS],
     )
 
 
-def _shift_fine(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    value, half, rest = _shifted(x.value, x.half, x.rest, x.shift, 1)
-    res, res_half, res_rest = _shifted(x.res_product, 0, 0, post.res_shift[3:], COARSE)
-    return SimpleNamespace(value=value, half=half, rest=rest, res=res, res_half=res_half, res_rest=res_rest)
+def _shift_by_16(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+    scaled = _shifted(_Fixed.whole(x.product), x.shift[4:], 16, ACC_BITS + 15)
+    res = _shifted(_Fixed.whole(x.res), post.res_shift[3:], 8, RESIDUAL_BITS)
+    return SimpleNamespace(**scaled.named("scaled"), **res.named("res"), shift=x.shift[:4])
+
+
+def _shift_by_4(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+    scaled = _shifted(_Fixed.of(x, "scaled"), x.shift[2:], 4, ACC_BITS + 3)
+    res = _shifted(_Fixed.of(x, "res"), post.res_shift[1:3], 2, RESIDUAL_BITS)
+    return SimpleNamespace(**scaled.named("scaled"), **res.named("res"), shift=x.shift[:2])
+
+
+def _shift_by_1(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+    scaled = _shifted(_Fixed.of(x, "scaled"), x.shift, 1, ACC_BITS)
+    res = _shifted(_Fixed.of(x, "res"), post.res_shift[0], 1, RESIDUAL_BITS)
+    return SimpleNamespace(**scaled.named("scaled"), **res.named("res"))
 
 
 def _saturate_scaled(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    """Rounding a value that is out of range up cannot bring it back, nor does it leave where it is saturated to."""
-    value, beyond = _saturated(x.value, ACC_BITS)
-    up = _rounds_up(x.value, x.half, x.rest) & ~beyond
-    res, res_half, res_rest = _shifted(x.res, x.res_half, x.res_rest, post.res_shift[:3], 1)
-    return SimpleNamespace(value=value, up=up, res=res, res_half=res_half, res_rest=res_rest)
-
-
-def _round_scaled(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    return SimpleNamespace(scaled=x.value + x.up, res=x.res + _rounds_up(x.res, x.res_half, x.res_rest))
+    """Rounding a value that is out of range up cannot bring it back. The greatest value is not rounded up either."""
+    scaled, res = _Fixed.of(x, "scaled"), _Fixed.of(x, "res")
+    greatest = scaled.floor[:-1].all() & ~scaled.sign
+    return SimpleNamespace(
+        value=_saturated(scaled.floor, scaled.sign, scaled.beyond),
+        up=scaled.rounds_up & ~scaled.beyond & ~greatest,
+        res=_increased(res.floor, res.rounds_up)[:RESIDUAL_BITS].as_signed(),
+    )
 
 
 def _add_residual(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    scaled, _ = _saturated(x.scaled, ACC_BITS)
-    return SimpleNamespace(sum=(scaled + x.res)[: ACC_BITS + 1].as_signed())
+    return SimpleNamespace(sum=_increased(x.value, x.up, x.res)[: ACC_BITS + 1])
 
 
-def _drop_coarse(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    value, half, rest = _shifted(x.sum, 0, 0, post.fraction[3:], COARSE)
-    return SimpleNamespace(value=value, half=half, rest=rest)
+def _drop_by_8(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+    return SimpleNamespace(**_shifted(_Fixed.whole(x.sum), post.fraction[3:], 8, NARROW_BITS + 7).named("y"))
 
 
-def _drop_fine(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    value, half, rest = _shifted(x.value, x.half, x.rest, post.fraction[:3], 1)
-    return SimpleNamespace(value=value, half=half, rest=rest)
+def _drop_by_1(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+    by_2 = _shifted(_Fixed.of(x, "y"), post.fraction[1:3], 2, NARROW_BITS + 1)
+    return SimpleNamespace(**_shifted(by_2, post.fraction[0], 1, NARROW_BITS).named("y"))
 
 
 def _narrow(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    """Two bits more than the result has hold every value that zero point and rounding can bring within its bounds."""
-    value, beyond = _saturated(x.value, OUT_BITS + 2)
-    return SimpleNamespace(value=value, up=_rounds_up(x.value, x.half, x.rest) & ~beyond)
+    y = _Fixed.of(x, "y")
+    return SimpleNamespace(value=_saturated(y.floor, y.sign, y.beyond), up=y.rounds_up & ~y.beyond)
 
 
 def _add_zero_point(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    return SimpleNamespace(value=(x.value + post.zero_point) + x.up)
+    return SimpleNamespace(value=_increased(x.value, x.up, post.zero_point))
 
 
 def _clamp(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    raised = Mux(x.value < post.minimum, post.minimum, x.value)
-    lowered = Mux(raised > post.maximum, post.maximum, raised)
-    return SimpleNamespace(result=lowered[:OUT_BITS])
+    return SimpleNamespace(
+        result=Mux(x.value < post.minimum, post.minimum, Mux(x.value > post.maximum, post.maximum, x.value[:OUT_BITS]))[
+            :OUT_BITS
+        ]
+    )
 
 
 STAGES: tuple[Callable[[SimpleNamespace, data.View], SimpleNamespace], ...] = (
     _add_bias,
     _saturate_sum,
+    _split_factors,
     _multiply_halves,
-    _add_middle,
+    _subtract_outer,
     _add_products,
-    _shift_coarse,
-    _shift_fine,
+    _shift_by_16,
+    _shift_by_4,
+    _shift_by_1,
     _saturate_scaled,
-    _round_scaled,
     _add_residual,
-    _drop_coarse,
-    _drop_fine,
+    _drop_by_8,
+    _drop_by_1,
     _narrow,
     _add_zero_point,
     _clamp,
@@ -224,30 +260,91 @@ STAGES: tuple[Callable[[SimpleNamespace, data.View], SimpleNamespace], ...] = (
 OutputPipeline.LATENCY = len(STAGES)
 
 
-def _saturated(value: Value, width: int) -> tuple[Value, Value]:
-    """The signed number of `width` bits nearest to `value`, and whether it is another one."""
-    sign = value[-1]
-    beyond = (value[width - 1 :] != sign.replicate(len(value) - width + 1)).any()
-    limit = Cat((~sign).replicate(width - 1), sign)
-    return Mux(beyond, limit, value[:width]).as_signed(), beyond
+def _residual_rows(difference: Value, factor: Value) -> dict[str, Value]:
+    """Addends of ``difference * factor``, of two bits of `difference` each: row k counts ``4**k``, its sign
+    ``-2**OUT_BITS``.
 
-
-def _shifted(
-    value: Value, half: Value | int, rest: Value | int, amount: Value, step: int
-) -> tuple[Value, Value, Value]:
-    """`value` shifted right by ``amount * step``, and of what falls off the upper bit and whether there is any below.
-
-    `half` and `rest` are the same of an earlier shift.
+    They are added as logic: the factors are narrow, and multipliers are what the array lacks.
     """
-    values, halves, rests = [value], [Value.cast(half)], [Value.cast(rest)]
-    below = Cat(half, rest).any()
-    for count in range(step, step << len(amount), step):
-        values.append(value.shift_right(count))
-        halves.append(value[count - 1])
-        rests.append(value[: count - 1].any() | below)
-    return Array(values)[amount], Array(halves)[amount], Array(rests)[amount]
+    rows: dict[str, Value] = {}
+    for k in range(OUT_BITS // 2):
+        low, high = difference[2 * k], difference[2 * k + 1]
+        rows[f"row_{k}"] = Mux(low, factor, 0) + (Mux(high, factor, 0) << 1)
+    rows["row_sign"] = Mux(difference[OUT_BITS], factor, 0)
+    return rows
 
 
-def _rounds_up(floor: Value, half: Value, rest: Value) -> Value:
-    """To nearest, ties to even."""
-    return half & (rest | floor[0])
+@dataclass(frozen=True)
+class _Fixed:
+    """A signed number on its way through a shift to the right.
+
+    Attributes
+    ----------
+    bits:
+        The bit that fell off last, the bits above it, and the sign.
+    rest:
+        Whether any bit below those was set.
+    beyond:
+        The number has more bits than `bits` can tell; then only the sign is right.
+    """
+
+    bits: Value
+    rest: Value
+    beyond: Value
+
+    @classmethod
+    def whole(cls, value: Value) -> _Fixed:
+        return cls(Cat(Const(0, 1), value), Const(0, 1), Const(0, 1))
+
+    @classmethod
+    def of(cls, x: SimpleNamespace, name: str) -> _Fixed:
+        return cls(*(getattr(x, f"{name}_{field.name}") for field in fields(cls)))
+
+    def named(self, name: str) -> dict[str, Value]:
+        """For a stage to return, and for `of` to find."""
+        return {f"{name}_{field.name}": getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def sign(self) -> Value:
+        return self.bits[-1]
+
+    @property
+    def floor(self) -> Value:
+        return self.bits[1:]
+
+    @property
+    def rounds_up(self) -> Value:
+        """To nearest, ties to even."""
+        return self.bits[0] & (self.rest | self.bits[1])
+
+
+def _shifted(x: _Fixed, amount: Value, step: int, width: int) -> _Fixed:
+    """`x` shifted right by ``amount * step``.
+
+    `width` is that of the number that counts in the end, and as many bits more as it will be shifted by at most. What
+    has more than that is beyond it in the end too, so no more bits are moved.
+    """
+    size = len(x.bits) - 1
+    bits = [x.bits[min(k, size)] for k in range((step << len(amount)) + width)]
+    choices, rests, beyonds = [], [], []
+    rest = x.rest
+    for count in range(0, step << len(amount), step):
+        if count:
+            rest = rest | Cat(bits[count - step : count]).any()
+        excess = Cat(bits[count + width : size])
+        choices.append(Cat(bits[count : count + width], x.sign))
+        rests.append(rest)
+        beyonds.append(x.beyond | (excess != x.sign.replicate(len(excess))))
+    return _Fixed(Array(choices)[amount], Array(rests)[amount], Array(beyonds)[amount])
+
+
+def _saturated(value: Value, sign: Value, beyond: Value) -> Value:
+    """`value`, or when `beyond` the signed number of as many bits that is nearest to what has this `sign`."""
+    return Mux(beyond, Cat((~sign).replicate(len(value) - 1), sign), value).as_signed()
+
+
+def _increased(value: Value, carry: Value, other: Value | int = 0) -> Value:
+    """``value + other + carry``, signed, in one adder."""
+    addend = Value.cast(other)
+    carries = Cat(carry, addend).as_signed() if len(addend) else Cat(carry, Const(0, 1))
+    return (Cat(carry, value).as_signed() + carries)[1:].as_signed()

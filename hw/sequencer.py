@@ -2,14 +2,15 @@
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from dovetail.isa.config import Config
-from dovetail.isa.instructions import IMM_BITS, LOOP_BITS, Alu, AluSource, Gemm, Opcode
+from dovetail.isa.instructions import IMM_BITS, LOOP_BITS, Alu, AluOp, AluSource, Gemm, Opcode
 from dovetail.isa.registers import PROGRAM_INDEX_BITS, Activity
 
 from .decode import Fields
 from .interfaces import TokenGive, TokenTake, dispatched
+from .skid import SkidBuffer
 
 
 class Slot(data.Struct):
@@ -21,7 +22,8 @@ class Slot(data.Struct):
     overwrite: unsigned(1)
     """Do not read the accumulator."""
     fetch_source: unsigned(1)
-    """ALU: read the source accumulator for the slot that follows; write nothing."""
+    """ALU: read the source accumulator for the slot that follows; write nothing. It comes before a shift, too, whose
+    accumulator must not be the result of the slot just before it."""
     op: unsigned(3)
     source: unsigned(2)
     imm: unsigned(IMM_BITS)
@@ -54,6 +56,8 @@ class Sequencer(wiring.Component):
         Index of the slot's micro-op.
     offset: Out
         What the loops add to the micro-op's indices.
+    idle: Out(1)
+        No instruction waits here.
     activity: Out(Activity)
     index: Out
         The instruction at work, or the one that waits.
@@ -71,6 +75,7 @@ class Sequencer(wiring.Component):
                 "slot": Out(Slot),
                 "uop": Out(config.uop_index_bits),
                 "offset": Out(offsets(config)),
+                "idle": Out(1),
                 "activity": Out(Activity),
                 "index": Out(PROGRAM_INDEX_BITS),
             }
@@ -79,42 +84,44 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        word = self.instructions.payload.word
+        # The instruction that comes next waits in registers, so that the queue's memory is on no long path.
+        m.submodules.ahead = ahead = SkidBuffer(dispatched())
+        connect(m, flipped(self.instructions), ahead.input)
+        following, following_valid = ahead.output.payload, ahead.output.valid
+        word = following.word
         gemm, alu = Fields(word, Gemm, config), Fields(word, Alu, config)
         is_gemm = gemm.opcode == Opcode.GEMM
-        is_work = is_gemm | (gemm.opcode == Opcode.ALU)
+        is_alu = gemm.opcode == Opcode.ALU
+        is_work = is_gemm | is_alu
+        shifts = (alu.op == AluOp.SHR) | (alu.op == AluOp.SHL)
+        takes_two = is_alu & ((alu.source == AluSource.ACC) | shifts)
 
         # What is kept of the instruction at work.
         kept = Signal(Slot)
         two_slots = Signal()
         uop_begin = Signal(config.uop_index_bits)
-        last_uop = Signal(config.uop_index_bits + 1)
-        last_outer, last_inner = Signal(LOOP_BITS), Signal(LOOP_BITS)
+        uop_count = Signal(config.uop_index_bits + 1)
+        inner_count = Signal(LOOP_BITS)
         outer_step, inner_step = Signal(offsets(config)), Signal(offsets(config))
 
-        # Where it stands. `outer_base` is the offset at the start of the outer trip.
-        active, second = Signal(), Signal()
-        outer, inner = Signal(LOOP_BITS), Signal(LOOP_BITS)
-        uop_number = Signal(config.uop_index_bits + 1)
+        # Where it stands: trips left, this one among them. `outer_base` is the offset at the start of the outer trip.
+        active = Signal()
+        outer_left, inner_left, uops_left = Signal.like(inner_count), Signal.like(inner_count), Signal.like(uop_count)
         outer_base = Signal(offsets(config))
 
-        at_last_uop, at_last_inner, at_last = Signal(), Signal(), Signal()
-        half = Signal()
-        m.d.comb += [
-            half.eq(two_slots & ~second),
-            at_last_uop.eq(uop_number == last_uop),
-            at_last_inner.eq(inner == last_inner),
-            at_last.eq(at_last_uop & at_last_inner & (outer == last_outer) & ~half),
-        ]
+        # Comparisons are made a cycle before they are used.
+        one_uop, one_inner = Signal(), Signal()
+        at_first_uop, at_last_uop, at_last_inner, at_last_outer = Signal(), Signal(), Signal(), Signal()
+        half, at_last = Signal(), Signal()
+        m.d.comb += at_last.eq(at_last_uop & at_last_inner & at_last_outer & ~half)
 
-        head = self.instructions
         start = Signal()
         started = Signal.like(self.index)
         load_waits = (gemm.pop_prev & ~self.from_load.available) | (gemm.push_prev & ~self.to_load.room)
         store_waits = (gemm.pop_next & ~self.from_store.available) | (gemm.push_next & ~self.to_store.room)
         m.d.comb += [
-            start.eq(head.valid & (~active | at_last) & ~load_waits & ~store_waits),
-            head.ready.eq(start),
+            start.eq(following_valid & (~active | at_last) & ~load_waits & ~store_waits),
+            ahead.output.ready.eq(start),
             self.from_load.pop.eq(start & gemm.pop_prev),
             self.from_store.pop.eq(start & gemm.pop_next),
             self.to_load.reserve.eq(start & gemm.push_prev),
@@ -122,15 +129,30 @@ class Sequencer(wiring.Component):
         ]
 
         with m.If(active):
-            m.d.sync += second.eq(half)
+            m.d.sync += half.eq(two_slots & ~half)
             with m.If(~half):
-                m.d.sync += uop_number.eq(uop_number + 1)
-                m.d.sync += self.uop.eq(self.uop + 1)
+                m.d.sync += [
+                    uops_left.eq(uops_left - 1),
+                    self.uop.eq(self.uop + 1),
+                    at_first_uop.eq(at_last_uop),
+                    at_last_uop.eq(uops_left == 2),
+                ]
                 with m.If(at_last_uop):
-                    m.d.sync += [uop_number.eq(0), self.uop.eq(uop_begin), inner.eq(inner + 1)]
+                    m.d.sync += [
+                        uops_left.eq(uop_count),
+                        self.uop.eq(uop_begin),
+                        at_last_uop.eq(one_uop),
+                        inner_left.eq(inner_left - 1),
+                        at_last_inner.eq(inner_left == 2),
+                    ]
                     m.d.sync += _add(self.offset, self.offset, inner_step)
                     with m.If(at_last_inner):
-                        m.d.sync += [inner.eq(0), outer.eq(outer + 1)]
+                        m.d.sync += [
+                            inner_left.eq(inner_count),
+                            at_last_inner.eq(one_inner),
+                            outer_left.eq(outer_left - 1),
+                            at_last_outer.eq(outer_left == 2),
+                        ]
                         m.d.sync += _add(outer_base, outer_base, outer_step)
                         m.d.sync += _add(self.offset, outer_base, outer_step)
             with m.If(at_last):
@@ -139,7 +161,7 @@ class Sequencer(wiring.Component):
         with m.If(start):
             m.d.sync += [
                 active.eq(1),
-                started.eq(head.payload.index),
+                started.eq(following.index),
                 kept.valid.eq(is_work),
                 kept.gemm.eq(is_gemm),
                 kept.overwrite.eq(gemm.overwrite),
@@ -148,23 +170,28 @@ class Sequencer(wiring.Component):
                 kept.imm.eq(alu.imm),
                 kept.push_load.eq(gemm.push_prev),
                 kept.push_store.eq(gemm.push_next),
-                two_slots.eq(~is_gemm & is_work & (alu.source == AluSource.ACC)),
-                second.eq(0),
-                outer.eq(0),
-                inner.eq(0),
-                uop_number.eq(0),
+                two_slots.eq(takes_two),
+                half.eq(takes_two),
+                at_first_uop.eq(1),
                 outer_base.eq(0),
                 self.offset.eq(0),
             ]
             for kind, chosen in ((Gemm, is_gemm), (Alu, ~is_gemm)):
                 fields = Fields(word, kind, config)
-                with m.If(chosen & is_work):
+                with m.If(chosen):
                     m.d.sync += [
                         uop_begin.eq(fields.uop_begin),
                         self.uop.eq(fields.uop_begin),
-                        last_uop.eq(fields.uop_count - 1),
-                        last_outer.eq(fields.outer - 1),
-                        last_inner.eq(fields.inner - 1),
+                        uop_count.eq(fields.uop_count),
+                        uops_left.eq(fields.uop_count),
+                        one_uop.eq(fields.uop_count == 1),
+                        at_last_uop.eq((fields.uop_count == 1) | ~is_work),
+                        inner_count.eq(fields.inner),
+                        inner_left.eq(fields.inner),
+                        one_inner.eq(fields.inner == 1),
+                        at_last_inner.eq((fields.inner == 1) | ~is_work),
+                        outer_left.eq(fields.outer),
+                        at_last_outer.eq((fields.outer == 1) | ~is_work),
                         outer_step.dst.eq(fields.dst_outer),
                         inner_step.dst.eq(fields.dst_inner),
                         outer_step.src.eq(fields.src_outer),
@@ -172,19 +199,20 @@ class Sequencer(wiring.Component):
                         outer_step.wgt.eq(gemm.wgt_outer if kind is Gemm else 0),
                         inner_step.wgt.eq(gemm.wgt_inner if kind is Gemm else 0),
                     ]
-            with m.If(~is_work):
-                m.d.sync += [last_uop.eq(0), last_outer.eq(0), last_inner.eq(0)]
 
         m.d.comb += [
             self.slot.eq(kept),
             self.slot.valid.eq(active & kept.valid),
-            self.slot.overwrite.eq(kept.gemm & kept.overwrite & (uop_number == 0)),
+            self.slot.overwrite.eq(kept.gemm & kept.overwrite & at_first_uop),
             self.slot.fetch_source.eq(half),
             self.slot.push_load.eq(active & at_last & kept.push_load),
             self.slot.push_store.eq(active & at_last & kept.push_store),
         ]
-        waiting = head.valid & ~active
-        m.d.comb += self.index.eq(Mux(waiting, head.payload.index, started))
+        waiting = following_valid & ~active
+        m.d.comb += [
+            self.idle.eq(~following_valid),
+            self.index.eq(Mux(waiting, following.index, started)),
+        ]
         with m.If(self.slot.valid):
             m.d.comb += self.activity.eq(Activity.BUSY)
         with m.Elif(waiting & load_waits):

@@ -6,10 +6,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from dovetail.isa.config import BYTE_BITS, PARAM_RECORD_BYTES, Config, clog2
+from dovetail.isa.config import BYTE_BITS, DRAM_ADDRESS_BITS, PARAM_RECORD_BYTES, Config, clog2
 from dovetail.isa.instructions import Format, Opcode, Param, Post, Store, store_bytes
 from dovetail.isa.registers import PROGRAM_INDEX_BITS, Activity
 
+from .bursts import row_bits
 from .decode import Fields
 from .interfaces import ReadClient, TokenGive, TokenTake, WriteClient, dispatched
 from .output import OutputPipeline, post_fields, record
@@ -17,6 +18,9 @@ from .store_groups import StoreGroups, pick
 from .store_reads import StoreReads
 from .store_vectors import VectorReader
 from .store_writes import StoreWrites, slot
+
+TAKEN = (Opcode.STORE, Opcode.PARAM, Opcode.POST, Opcode.SYNC)
+"""What the unit executes."""
 
 
 class StoreUnit(wiring.Component):
@@ -82,11 +86,11 @@ class StoreUnit(wiring.Component):
         connect(m, reads.read, flipped(self.read))
         connect(m, writes.write, flipped(self.write))
 
-        begins = Signal()
-        taken, taken_valid, waits_token = self._take(m, begins)
-        self._execute(m, taken, taken_valid, begins, vectors, groups, pipeline, reads, writes)
+        begins, moved = Signal(), Signal()
+        taken, taken_valid, ready, waits_token = self._take(m, begins)
+        self._execute(m, taken, ready, begins, vectors, groups, pipeline, reads, writes)
 
-        working = taken_valid | ~writes.complete
+        working = ready | ~writes.complete
         m.d.comb += [
             self.acc_request.eq(vectors.acc_request),
             self.acc_index.eq(vectors.acc_index),
@@ -108,8 +112,8 @@ class StoreUnit(wiring.Component):
             writes.beat_valid.eq(groups.beat_valid),
             writes.beat.eq(groups.beat),
             writes.beat_slot.eq(groups.slot),
-            self.idle.eq(~self.instructions.valid & ~working & ~self.to_compute.push),
-            self.index.eq(Mux(taken_valid, taken.index, self.instructions.payload.index)),
+            self.idle.eq(~self.instructions.valid & ~taken_valid & writes.complete),
+            self.index.eq(taken.index),
             self.fault.eq(reads.fault | writes.fault),
             self.fault_write.eq(writes.fault),
             self.fault_index.eq(Mux(writes.complete, taken.index, writes.index)),
@@ -119,7 +123,8 @@ class StoreUnit(wiring.Component):
         with m.If(~writes.complete):
             m.d.comb += self.index.eq(Mux(writes.index_valid, writes.index, held))
 
-        with m.If(groups.moves | (self.write.beat.valid & self.write.beat.ready)):
+        m.d.sync += moved.eq(groups.moves | (self.write.beat.valid & self.write.beat.ready))
+        with m.If(moved):
             m.d.comb += self.activity.eq(Activity.BUSY)
         with m.Elif(self.acc_request & ~self.acc_grant & ~groups.vector.valid):
             m.d.comb += self.activity.eq(Activity.WAIT_HAZARD)
@@ -131,35 +136,37 @@ class StoreUnit(wiring.Component):
             m.d.comb += self.activity.eq(Activity.IDLE)
         return m
 
-    def _take(self, m: Module, begins: Signal) -> tuple[Signal, Signal, Signal]:
-        """Take an instruction when its tokens are there and the one before `begins`.
+    def _take(self, m: Module, begins: Signal) -> tuple[Signal, Signal, Signal, Signal]:
+        """Take an instruction, then its tokens, until it `begins`.
 
-        Returns the instruction, whether there is one, and whether the next one waits for tokens.
+        Returns the instruction, whether there is one, whether it has its tokens, and whether it waits for them. Nothing
+        here depends on the queue's memory but what is registered at once.
         """
-        offered = Fields(self.instructions.payload.word, Store, self.config)
-        taken, taken_valid, waits_token = Signal(dispatched()), Signal(), Signal()
-        pops, pushes = offered.pop_prev, offered.push_prev
-        starts = Signal()
+        taken, taken_valid, ready, waits_token = Signal(dispatched()), Signal(), Signal(), Signal()
+        fields = Fields(taken.word, Store, self.config)
+        pops, pushes = fields.pop_prev, fields.push_prev
+        wants, gets = Signal(), Signal()
         m.d.comb += [
-            waits_token.eq(
-                self.instructions.valid & ((pops & ~self.from_compute.available) | (pushes & ~self.to_compute.room))
-            ),
-            self.instructions.ready.eq((~taken_valid | begins) & ~waits_token),
-            starts.eq(self.instructions.valid & self.instructions.ready),
-            self.from_compute.pop.eq(starts & pops),
-            self.to_compute.reserve.eq(starts & pushes),
+            wants.eq(taken_valid & ~ready),
+            waits_token.eq(wants & ((pops & ~self.from_compute.available) | (pushes & ~self.to_compute.room))),
+            gets.eq(wants & ~waits_token),
+            self.instructions.ready.eq(~taken_valid),
+            self.from_compute.pop.eq(gets & pops),
+            self.to_compute.reserve.eq(gets & pushes),
         ]
-        with m.If(starts):
-            m.d.sync += [taken_valid.eq(1), taken.eq(self.instructions.payload)]
-        with m.Elif(begins):
-            m.d.sync += taken_valid.eq(0)
-        return taken, taken_valid, waits_token
+        with m.If(self.instructions.ready):
+            m.d.sync += [taken_valid.eq(self.instructions.valid), taken.eq(self.instructions.payload)]
+        with m.If(gets):
+            m.d.sync += ready.eq(1)
+        with m.If(begins):
+            m.d.sync += [taken_valid.eq(0), ready.eq(0)]
+        return taken, taken_valid, ready, waits_token
 
     def _execute(
         self,
         m: Module,
         taken: Signal,
-        taken_valid: Signal,
+        ready: Signal,
         begins: Signal,
         vectors: VectorReader,
         groups: StoreGroups,
@@ -167,32 +174,41 @@ class StoreUnit(wiring.Component):
         reads: StoreReads,
         writes: StoreWrites,
     ) -> None:
-        """Begin, or carry out, the instruction taken, as soon as what it waits for is so."""
+        """Begin, or carry out, the instruction taken, as soon as it is `ready` and what it waits for is so."""
         config = self.config
         store = Fields(taken.word, Store, config)
         param = Fields(taken.word, Param, config)
         post = Signal(post_fields(config))
         gives = store.push_prev
-        opcode = store.opcode
 
-        is_store = opcode == Opcode.STORE
-        with_residual = is_store & store.residual
-        is_raw = is_store & (store.format == Format.RAW)
-        pushes_now = Signal()
-        reading, read_end = self._params(m, reads, pipeline, groups)
-
-        empty = ~groups.busy & ~pipeline.busy
+        # While an instruction waits for its tokens, what can be told of it is worked out.
+        kinds = {opcode: Signal(name=f"is_{opcode.name.lower()}") for opcode in TAKEN}
+        with_residual, is_raw = Signal(), Signal()
+        row_bytes, pitch = Signal(row_bits(config)), Signal(DRAM_ADDRESS_BITS)
+        residual_addr = Signal(DRAM_ADDRESS_BITS)
         shift = Mux(
             store.format == Format.RAW,
             clog2(store_bytes(config, Format.RAW)),
             clog2(store_bytes(config, Format.OUT)),
         )
-        pitch, row_bytes = store.stride << shift, store.cols << shift
+        m.d.sync += [kind.eq(store.opcode == opcode) for opcode, kind in kinds.items()]
+        m.d.sync += [
+            with_residual.eq((store.opcode == Opcode.STORE) & store.residual),
+            is_raw.eq(store.format == Format.RAW),
+            row_bytes.eq(store.cols << shift),
+            pitch.eq(store.stride << shift),
+            residual_addr.eq(store.dram + post.residual_offset),
+        ]
+
+        pushes_now = Signal()
+        reading, read_end = self._params(m, reads, pipeline, groups)
+
+        empty = ~groups.busy & ~pipeline.busy
         starts_store = Signal()
         m.d.comb += [
             starts_store.eq(
-                taken_valid
-                & is_store
+                ready
+                & kinds[Opcode.STORE]
                 & ~groups.busy
                 & writes.block.ready
                 & (~with_residual | (writes.complete & reads.block.ready))
@@ -216,7 +232,7 @@ class StoreUnit(wiring.Component):
             groups.job.place.eq(store.dram),
             groups.job.pitch.eq(pitch),
             reads.block.valid.eq(starts_store & with_residual),
-            reads.block.payload.block.addr.eq(store.dram + post.residual_offset),
+            reads.block.payload.block.addr.eq(residual_addr),
             reads.block.payload.block.rows.eq(store.rows),
             reads.block.payload.block.row_bytes.eq(row_bytes),
             reads.block.payload.block.pitch.eq(pitch),
@@ -226,27 +242,25 @@ class StoreUnit(wiring.Component):
             self.to_compute.push.eq(writes.push | pushes_now),
         ]
 
-        with m.If(taken_valid):
-            with m.Switch(opcode):
-                with m.Case(Opcode.PARAM):
-                    with m.If(writes.complete & ~reading):
-                        m.d.comb += [
-                            reads.block.valid.eq(1),
-                            reads.block.payload.block.addr.eq(param.dram),
-                            reads.block.payload.block.rows.eq(1),
-                            reads.block.payload.block.row_bytes.eq(config.param_bytes),
-                            reads.block.payload.is_param.eq(1),
-                        ]
-                        m.d.sync += reading.eq(reads.block.ready)
-                    m.d.comb += [begins.eq(read_end), pushes_now.eq(read_end & gives)]
-                with m.Case(Opcode.POST):
-                    fields = Fields(taken.word, Post, config)
-                    with m.If(empty & (writes.complete | ~gives)):
-                        m.d.comb += [begins.eq(1), pushes_now.eq(gives)]
-                        m.d.sync += [getattr(post, name).eq(getattr(fields, name)) for name in post.shape().members]
-                with m.Case(Opcode.SYNC):
-                    with m.If(writes.complete | ~gives):
-                        m.d.comb += [begins.eq(1), pushes_now.eq(gives)]
+        with m.If(kinds[Opcode.PARAM]):
+            m.d.comb += [
+                reads.block.payload.block.addr.eq(param.dram),
+                reads.block.payload.block.rows.eq(1),
+                reads.block.payload.block.row_bytes.eq(config.param_bytes),
+                reads.block.payload.is_param.eq(1),
+            ]
+        with m.If(ready):
+            with m.If(kinds[Opcode.PARAM]):
+                with m.If(writes.complete & ~reading):
+                    m.d.comb += reads.block.valid.eq(1)
+                    m.d.sync += reading.eq(reads.block.ready)
+                m.d.comb += [begins.eq(read_end), pushes_now.eq(read_end & gives)]
+            with m.If(kinds[Opcode.POST] & empty & (writes.complete | ~gives)):
+                fields = Fields(taken.word, Post, config)
+                m.d.comb += [begins.eq(1), pushes_now.eq(gives)]
+                m.d.sync += [getattr(post, name).eq(getattr(fields, name)) for name in post.shape().members]
+            with m.If(kinds[Opcode.SYNC] & (writes.complete | ~gives)):
+                m.d.comb += [begins.eq(1), pushes_now.eq(gives)]
 
     def _params(
         self, m: Module, reads: StoreReads, pipeline: OutputPipeline, groups: StoreGroups

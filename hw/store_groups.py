@@ -91,16 +91,23 @@ class StoreGroups(wiring.Component):
 
         current = Signal(job(config))
         part = Signal(range(max(2, len(groups), len(beats))))
-        place, row_place = Signal(chunk_bits(config)), Signal(chunk_bits(config))
-        part_end, beat_end = Signal(), Signal()
+        place, row_place, next_row = (Signal(chunk_bits(config), name=n) for n in ("place", "row_place", "next_row"))
+        next_place = Signal(chunk_bits(config))
+        beat_end = Signal()
         step = Mux(current.is_raw, config.bus_bytes, config.out_lanes)
+
+        # What is known of `part` and `place`, from the cycle before.
+        part_end, beat_filled, burst_filled = Signal(), Signal(), Signal()
+        last_part = Mux(current.is_raw, len(beats) - 1, len(groups) - 1)
+        next_part = Mux(part_end, 0, part + 1)[: len(part)]
         m.d.comb += [
-            part_end.eq(part == Mux(current.is_raw, len(beats) - 1, len(groups) - 1)),
+            next_row.eq(row_place + current.pitch),
+            next_place.eq(Mux(self.row_end, next_row, place + step)),
             self.row_end.eq(part_end & self.vector.payload.row_end),
-            beat_end.eq(current.is_raw | _all_ones(place[lane_lsb:beat_lsb]) | self.row_end),
+            beat_end.eq(beat_filled | self.row_end),
             self.slot.place.eq(place[lane_lsb:beat_lsb]),
             self.slot.beat_end.eq(beat_end),
-            self.slot.burst_end.eq(_all_ones(place[beat_lsb:]) | self.row_end),
+            self.slot.burst_end.eq(burst_filled | self.row_end),
             self.with_residual.eq(current.with_residual),
             self.moves.eq(self.vector.valid & (~beat_end | self.room) & (~current.with_residual | self.residual_valid)),
             self.vector.ready.eq(self.moves & part_end),
@@ -117,13 +124,22 @@ class StoreGroups(wiring.Component):
                 self.busy.eq(1),
                 current.eq(self.job),
                 part.eq(0),
+                part_end.eq(Mux(self.job.is_raw, len(beats) == 1, len(groups) == 1)),
                 place.eq(self.job.place),
                 row_place.eq(self.job.place),
+                beat_filled.eq(self.job.is_raw | _all_ones(self.job.place[lane_lsb:beat_lsb])),
+                burst_filled.eq(_all_ones(self.job.place[beat_lsb:])),
             ]
         with m.Elif(self.moves):
-            m.d.sync += [part.eq(Mux(part_end, 0, part + 1)), place.eq(place + step)]
+            m.d.sync += [
+                part.eq(next_part),
+                part_end.eq(next_part == last_part),
+                place.eq(next_place),
+                beat_filled.eq(current.is_raw | _all_ones(next_place[lane_lsb:beat_lsb])),
+                burst_filled.eq(_all_ones(next_place[beat_lsb:])),
+            ]
             with m.If(self.row_end):
-                m.d.sync += [place.eq(row_place + current.pitch), row_place.eq(row_place + current.pitch)]
+                m.d.sync += row_place.eq(next_row)
             with m.If(part_end & self.vector.payload.last):
                 m.d.sync += self.busy.eq(0)
         return m

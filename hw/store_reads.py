@@ -68,14 +68,25 @@ class StoreReads(wiring.Component):
             splitter.block.payload.eq(self.block.payload.block),
             self.block.ready.eq(splitter.block.ready),
             starts.eq(self.block.valid & self.block.ready),
-            request.valid.eq(burst.valid & (is_param | (room > burst.payload.beats_minus_one))),
-            request.payload.addr.eq(burst.payload.addr),
-            request.payload.beats_minus_one.eq(burst.payload.beats_minus_one),
-            asks.eq(request.valid & request.ready),
+            asks.eq(
+                burst.valid & (is_param | (room > burst.payload.beats_minus_one)) & (~request.valid | request.ready)
+            ),
             burst.ready.eq(asks),
         ]
-        reserved = Mux(asks & ~is_param, burst.payload.beats_minus_one + 1, 0)
-        m.d.sync += room.eq(room - reserved + (beats.r_en & beats.r_rdy))
+        with m.If(asks):
+            m.d.sync += [
+                request.valid.eq(1),
+                request.payload.addr.eq(burst.payload.addr),
+                request.payload.beats_minus_one.eq(burst.payload.beats_minus_one),
+            ]
+        with m.Elif(request.ready):
+            m.d.sync += request.valid.eq(0)
+        leaves = Signal()
+        left = (room + leaves)[: len(room)]
+        m.d.sync += [
+            leaves.eq(beats.r_en & beats.r_rdy),
+            room.eq(Mux(asks & ~is_param, left - burst.payload.beats_minus_one - 1, left)),
+        ]
         with m.If(starts):
             m.d.sync += is_param.eq(self.block.payload.is_param)
 

@@ -92,11 +92,12 @@ class StoreWrites(wiring.Component):
 
         free = Signal(level_bits(depth), init=depth)
         leaves = Signal()
-        m.d.comb += [self.room.eq(free != 0), leaves.eq(beats.r_en & beats.r_rdy)]
+        room = Signal(init=1)
+        m.d.comb += [self.room.eq(room), leaves.eq(beats.r_en & beats.r_rdy)]
         with m.If(self.reserve & ~leaves):
-            m.d.sync += free.eq(free - 1)
+            m.d.sync += [free.eq(free - 1), room.eq(free != 1)]
         with m.Elif(leaves & ~self.reserve):
-            m.d.sync += free.eq(free + 1)
+            m.d.sync += [free.eq(free + 1), room.eq(1)]
         return m
 
     def _pack(self, m: Module, beats: SyncFIFOBuffered) -> None:
@@ -124,46 +125,73 @@ class StoreWrites(wiring.Component):
         config = self.config
         m.submodules.splitter = splitter = BurstSplitter(config)
         opened = data.StructLayout({"index": PROGRAM_INDEX_BITS, "push": 1})
-        m.submodules.stores = stores = SyncFIFOBuffered(width=opened.size, depth=OPEN_STORES)
+        m.submodules.stores = stores = SyncFIFOBuffered(width=opened.size, depth=OPEN_STORES + 1)
         m.submodules.flights = flights = SyncFIFOBuffered(width=1, depth=config.max_bursts + 2)
         burst, request, beat = splitter.burst, self.write.request, self.write.beat
         unclaimed, claimed = Signal(level_bits(depth)), Signal(level_bits(depth))
         in_flight = Signal(level_bits(config.max_bursts))
-        claims = Signal()
+        held, may_ask, owes = Signal(), Signal(init=1), Signal()
+        claims, asks, sends, done, error = Signal(), Signal(), Signal(), Signal(), Signal()
+        last_of_block = Signal()
+        open_stores, complete, may_open = Signal(level_bits(OPEN_STORES)), Signal(init=1), Signal(init=1)
         oldest = data.View(opened, stores.r_data)
 
         m.d.comb += [
-            splitter.block.valid.eq(self.block.valid & stores.w_rdy),
+            splitter.block.valid.eq(self.block.valid & may_open),
             splitter.block.payload.eq(self.block.payload.block),
-            self.block.ready.eq(splitter.block.ready & stores.w_rdy),
+            self.block.ready.eq(splitter.block.ready & may_open),
             stores.w_en.eq(self.block.valid & self.block.ready),
             stores.w_data.eq(Cat(self.block.payload.index, self.block.payload.push)),
-            request.valid.eq(
-                burst.valid & (unclaimed > burst.payload.beats_minus_one) & (in_flight != config.max_bursts)
-            ),
-            request.payload.addr.eq(burst.payload.addr),
-            request.payload.beats_minus_one.eq(burst.payload.beats_minus_one),
-            claims.eq(request.valid & request.ready),
+            request.valid.eq(held & may_ask),
+            asks.eq(request.valid & request.ready),
+            claims.eq(burst.valid & (unclaimed > burst.payload.beats_minus_one) & (~held | asks)),
             burst.ready.eq(claims),
-            flights.w_en.eq(claims),
-            flights.w_data.eq(burst.payload.last),
+            flights.w_en.eq(asks),
+            flights.w_data.eq(last_of_block),
         ]
-        beat_count = Mux(claims, burst.payload.beats_minus_one + 1, 0)
+        whole = (unclaimed + beats.w_en)[: len(unclaimed)]
         m.d.sync += [
-            unclaimed.eq(unclaimed + beats.w_en - beat_count),
-            claimed.eq(claimed + beat_count - (beat.valid & beat.ready)),
-            in_flight.eq(in_flight + claims - self.write.done),
+            unclaimed.eq(Mux(claims, whole - burst.payload.beats_minus_one - 1, whole)),
+            claimed.eq(claimed + Mux(asks, request.payload.beats_minus_one + 1, 0) - sends),
+            done.eq(self.write.done),
+            error.eq(self.write.error),
         ]
+        with m.If(claims):
+            m.d.sync += [
+                held.eq(1),
+                request.payload.addr.eq(burst.payload.addr),
+                request.payload.beats_minus_one.eq(burst.payload.beats_minus_one),
+                last_of_block.eq(burst.payload.last),
+            ]
+        with m.Elif(asks):
+            m.d.sync += held.eq(0)
+        with m.If(asks):
+            m.d.sync += owes.eq(1)
+        with m.Elif(sends):
+            m.d.sync += owes.eq(claimed != 1)
+        with m.If(asks & ~done):
+            m.d.sync += [in_flight.eq(in_flight + 1), may_ask.eq(in_flight != config.max_bursts - 1)]
+        with m.Elif(done & ~asks):
+            m.d.sync += [in_flight.eq(in_flight - 1), may_ask.eq(1)]
 
         m.d.comb += [
-            beat.valid.eq(beats.r_rdy & (claimed != 0)),
+            beat.valid.eq(beats.r_rdy & owes),
+            sends.eq(beat.valid & beat.ready),
             Cat(beat.payload.data, beat.payload.strb, beat.payload.last).eq(beats.r_data),
-            beats.r_en.eq(beat.ready & (claimed != 0)),
-            flights.r_en.eq(self.write.done),
-            stores.r_en.eq(self.write.done & flights.r_data),
-            self.complete.eq(stores.level == 0),
+            beats.r_en.eq(beat.ready & owes),
+            flights.r_en.eq(done),
+            stores.r_en.eq(done & flights.r_data),
             self.index_valid.eq(stores.r_rdy),
             self.index.eq(oldest.index),
             self.push.eq(stores.r_en & oldest.push),
-            self.fault.eq(self.write.done & self.write.error),
+            self.fault.eq(done & error),
         ]
+        m.d.comb += self.complete.eq(complete)
+        with m.If(stores.w_en & ~stores.r_en):
+            m.d.sync += [
+                open_stores.eq(open_stores + 1),
+                complete.eq(0),
+                may_open.eq(open_stores != OPEN_STORES - 1),
+            ]
+        with m.Elif(stores.r_en & ~stores.w_en):
+            m.d.sync += [open_stores.eq(open_stores - 1), complete.eq(open_stores == 1), may_open.eq(1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,8 +38,14 @@ class TokenQueue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.sync += self.level.eq(self.level + self.give.push - self.take.pop)
-        m.d.sync += self.reserved.eq(self.reserved + self.give.reserve - self.take.pop)
-        m.d.comb += self.take.available.eq(self.level != 0)
-        m.d.comb += self.give.room.eq(self.reserved != self.depth)
+        available, room = Signal(), Signal(init=1)
+        m.d.comb += [self.take.available.eq(available), self.give.room.eq(room)]
+        with m.If(self.give.push & ~self.take.pop):
+            m.d.sync += [self.level.eq(self.level + 1), available.eq(1)]
+        with m.Elif(self.take.pop & ~self.give.push):
+            m.d.sync += [self.level.eq(self.level - 1), available.eq(self.level != 1)]
+        with m.If(self.give.reserve & ~self.take.pop):
+            m.d.sync += [self.reserved.eq(self.reserved + 1), room.eq(self.reserved != self.depth - 1)]
+        with m.Elif(self.take.pop & ~self.give.reserve):
+            m.d.sync += [self.reserved.eq(self.reserved - 1), room.eq(1)]
         return m

@@ -89,8 +89,8 @@ class Config:
     max_bursts: int = 8
     queue_depth: int = 16
     token_depth: int = 16
-    mul_stages: int = 1
-    add_stages: int = 1
+    mul_stages: int = 3
+    add_stages: int = 2
 
     def __post_init__(self) -> None:
         for field in fields(self):

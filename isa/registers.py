@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from .config import Config
+from .config import BYTE_BITS, Config
 
 MAGIC = int.from_bytes(b"DVTL", "little")
 """What `Register.MAGIC` reads, so that a host knows what it talks to."""
@@ -40,6 +40,7 @@ class Register(IntEnum):
 COUNTER_BASE = 0x40
 CONFIG_BASE = 0xC0
 REGISTER_BITS = 32
+REGISTER_BYTES = REGISTER_BITS // BYTE_BITS
 REGISTER_SPACE = 0x100
 """Bytes of the block's address space."""
 ERROR_CAUSE_BITS = 8
@@ -141,11 +142,11 @@ class Counter(IntEnum):
 
 
 def counter_address(counter: Counter) -> int:
-    return COUNTER_BASE + 4 * counter
+    return COUNTER_BASE + REGISTER_BYTES * counter
 
 
 def config_registers(config: Config) -> dict[int, tuple[str, int]]:
     """Address, name and value of the read-only registers that hold the configuration's fields."""
     from dataclasses import asdict
 
-    return {CONFIG_BASE + 4 * place: item for place, item in enumerate(asdict(config).items())}
+    return {CONFIG_BASE + REGISTER_BYTES * place: item for place, item in enumerate(asdict(config).items())}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dovetail.isa.config import Config
+from dovetail.isa.progress import Progress, silent
 from dovetail.isa.registers import Status
-from dovetail.sim.progress import Progress, silent
 
 from .build import Options, build
 from .client import Settings, Simulator

@@ -29,8 +29,8 @@ import numpy.typing as npt
 
 from dovetail.isa.config import DRAM_ADDRESS_BITS, Config, ConfigError
 from dovetail.isa.instructions import Buffer, buffer_depth, entry_bytes
+from dovetail.isa.progress import Progress
 from dovetail.isa.registers import PROGRAM_INDEX_BITS
-from dovetail.sim.progress import Progress
 from dovetail.sim.timeline import UNITS, Change, Recording
 
 from .control import SCRIPT_STEPS, STALL_ONE, Control, ScriptStep, Step, TimelineRecord
@@ -297,6 +297,10 @@ class Simulator:
 
     def _copied(self, step: Step, buffer: Buffer, expected: int) -> None:
         copied = self.run_script([(step, buffer, 0)])[0]
+        if copied < 0:
+            raise ValueError(
+                f"{buffer.name.lower()} buffer: only a simulation of the RTL shows it, not one of a netlist"
+            )
         if copied != expected:
             raise ValueError(f"{buffer.name.lower()} buffer: the simulator has {copied} bytes of it, not {expected}")
 

@@ -60,8 +60,8 @@ class AxiMemory:
     def __init__(self, dut: Any, *, eagerness: float, latency: int) -> None:
         self.store = SparseMemory(SPACE)
         bus = AxiBus.from_prefix(dut, "m_axi")
-        self.reads = _Reads(bus.read, dut.clk, dut.rst, mem=self.store)
-        self.writes = _Writes(bus.write, dut.clk, dut.rst, mem=self.store)
+        self.reads = _Reads(bus.read, dut.aclk, dut.aresetn, reset_active_level=False, mem=self.store)
+        self.writes = _Writes(bus.write, dut.aclk, dut.aresetn, reset_active_level=False, mem=self.store)
         self.reads.latency = self.writes.latency = latency
         for channel in (
             self.reads.ar_channel, self.reads.r_channel,

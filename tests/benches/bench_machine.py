@@ -295,7 +295,7 @@ async def without_a_watchdog_a_deadlock_lasts_until_reset(dut: Any) -> None:
         await machine.edge
     assert await machine.read(Register.STATUS) == Status.RUNNING
     await machine.write(Register.CONTROL, Control.RESET)
-    await machine.until(lambda: not dut.obs_running.value)
+    await machine.until(lambda: not machine.observed.value)
     assert await machine.read(Register.STATUS) == Status.IDLE
     await run_correctly(machine)
 
@@ -313,7 +313,7 @@ async def a_memory_that_does_not_answer_is_reported_and_waited_for(dut: Any) -> 
     assert waited >= 2 * patience, "once for the program, and once more for the bus"
     assert await machine.read(Register.STATUS) == Status.DRAINING
     machine.memory.reads.r_channel.pause = False
-    await machine.until(lambda: not dut.obs_running.value)
+    await machine.until(lambda: not machine.observed.value)
     await machine.interrupted()
     status, cause, unit, index = await machine.outcome()
     assert (status, cause, unit) == (Status.STOPPED, Cause.WATCHDOG, Unit.LOAD)
@@ -331,7 +331,7 @@ async def reset_at_any_cycle_drains_and_leaves_nothing_behind(dut: Any, eagernes
         for _ in range(random.choice([random.randrange(60), random.randrange(1500)])):
             await machine.edge
         await machine.write(Register.CONTROL, Control.RESET)
-        await machine.until(lambda: not dut.obs_running.value)
+        await machine.until(lambda: not machine.observed.value)
         assert await machine.outcome() == (Status.IDLE, Cause.NONE, Unit(0), 0)
         assert not dut.irq.value
         for register in (Register.PROGRAM, Register.LENGTH, Register.WATCHDOG, Register.DRAM_BASE):

@@ -1,4 +1,4 @@
-"""The whole machine as a host sees it: registers over AXI4-Lite, an AXI memory, an interrupt."""
+"""The whole machine as a block design sees it: registers over AXI4-Lite, an AXI memory, an interrupt."""
 
 from __future__ import annotations
 
@@ -73,16 +73,18 @@ class Machine(Bench):
     """
 
     def __init__(self, dut: Any, config: Config, *, eagerness: float, latency: int) -> None:
-        super().__init__(dut, eagerness=eagerness)
+        super().__init__(dut, eagerness=eagerness, clock="aclk", resets="aresetn")
         logging.getLogger(f"cocotb.{dut._name}").setLevel(logging.ERROR)
         self.config = config
         self.memory = AxiMemory(dut, eagerness=eagerness, latency=latency)
-        self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+        bus = AxiLiteBus.from_prefix(dut, "s_axi")
+        self.host = AxiLiteMaster(bus, dut.aclk, dut.aresetn, reset_active_level=False)
         write, read = self.host.write_if, self.host.read_if
         for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel):
             channel.set_pause_generator(pauses(0.5))
         self.data_channels = {name: Channel(dut, f"m_axi_{name}", ["data"]) for name in ("r", "w")}
         self.address_channels = [Channel(dut, f"m_axi_{name}", ["addr", "len", "id"]) for name in ("ar", "aw")]
+        self.observed = dut.accelerator.obs__running
         self.running, self.beats = 0, {"r": 0, "w": 0}
 
     async def begin(self) -> None:
@@ -94,7 +96,7 @@ class Machine(Bench):
     async def count(self) -> None:
         while True:
             await self.edge
-            self.running += int(self.dut.obs_running.value)
+            self.running += int(self.observed.value)
             for name, channel in self.data_channels.items():
                 self.beats[name] += int(channel.valid.value and channel.ready.value)
 

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import cocotb_tools.config
 
+from dovetail.fpga.vivado.wrapper import MODULE, wrapper
 from dovetail.isa.cache import cache_dir
 from dovetail.isa.config import Config, load_config
 from dovetail.sim.rtl.emitted import sources_digest, verilog
@@ -39,13 +40,17 @@ DEFAULT_SEED = "1"
 TIMEOUT_SECONDS = 300
 QUICK = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0", "VM_PARALLEL_BUILDS=0")
 """These models run for seconds and are mostly Python's: what counts is how fast they compile."""
+PUBLIC = """`verilator_config
+public_flat_rw -module "{}" -var "*"
+public_flat_rd -module "dovetail" -var "obs__running"
+"""
 
 
 class Design(Enum):
     """What is simulated."""
 
     UNITS = "units"
-    MACHINE = "machine"
+    MACHINE = MODULE
 
 
 def configuration(name: str) -> Config:
@@ -120,10 +125,10 @@ def _failures(results: Path) -> list[str]:
 def _build(design: Design, config: Config) -> Path:
     """The simulator of `design`, from the cache where it can be."""
     require_tools()
-    commands = (_verilate(design, config, Path()), _make_variables())
+    commands = (_verilate(design, Path()), _make_variables())
     digest = hashlib.sha256(repr((sources_digest(), versions(), commands, config)).encode())
-    for name in ("units.py", "machine.sv"):
-        digest.update((HERE / name).read_bytes())
+    around = wrapper(config) if design is Design.MACHINE else (HERE / "units.py").read_text()
+    digest.update((PUBLIC + around).encode())
     folder = cache_dir() / "benches" / f"{design.value}-{digest.hexdigest()[:24]}"
     executable = folder / "simulator"
     with _locked(folder.with_suffix(".lock")):
@@ -137,26 +142,23 @@ def _make(executable: Path, design: Design, config: Config) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=folder.name + ".partial-") as scratch:
         work = Path(scratch)
-        (work / "design.v").write_text(units.emit(config) if design is Design.UNITS else verilog(config))
-        (work / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{design.value}" -var "*"\n')
-        for command in (_verilate(design, config, work), ["make", "-f", "Vtop.mk", "-j2", *_make_variables()]):
+        text = units.emit(config) if design is Design.UNITS else verilog(config) + wrapper(config)
+        (work / "design.v").write_text(text)
+        (work / "public.vlt").write_text(PUBLIC.format(design.value))
+        for command in (_verilate(design, work), ["make", "-f", "Vtop.mk", "-j2", *_make_variables()]):
             done = subprocess.run(command, cwd=work, env=tool_environment(), capture_output=True, text=True)
             assert done.returncode == 0, f"{Path(command[0]).name} failed: {(done.stderr or done.stdout)[-2000:]}"
         (work / "simulator").rename(executable)
 
 
-def _verilate(design: Design, config: Config, work: Path) -> list[str]:
+def _verilate(design: Design, work: Path) -> list[str]:
     sources = [cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"]
     sources += [work / "public.vlt", work / "design.v"]
-    arguments = []
-    if design is Design.MACHINE:
-        sources.append(HERE / "machine.sv")
-        arguments.append(f"-GBUS_BITS={config.bus_bits}")
     return [
         *(str(verilator_binary()), "-cc", "--exe", "--vpi", "-Mdir", str(work), "--prefix", "Vtop", "-o", "simulator"),
         *("--top-module", design.value, "--timescale", "1ns/1ps", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
         *("--x-assign", "unique", "--x-initial", "unique", "-LDFLAGS", link_flags()),
-        *(*arguments, *map(str, sources)),
+        *map(str, sources),
     ]
 
 

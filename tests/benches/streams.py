@@ -63,13 +63,16 @@ class Bench:
     ----------
     eagerness:
         Probability, in each cycle, that a handshake which could take place does.
+    clock, resets:
+        The design's inputs by name; the reset is low to reset if its name ends in n.
     """
 
-    def __init__(self, dut: Any, *, eagerness: float = 1.0) -> None:
+    def __init__(self, dut: Any, *, eagerness: float = 1.0, clock: str = "clk", resets: str = "rst") -> None:
         self.dut, self.eagerness = dut, eagerness
-        self.edge = RisingEdge(dut.clk)
+        self.clock, self.resets, self.active = getattr(dut, clock), getattr(dut, resets), not resets.endswith("n")
+        self.edge = RisingEdge(self.clock)
         self.tasks: list[Task[Any]] = []
-        Clock(dut.clk, PERIOD, unit="ns").start(start_high=False)
+        Clock(self.clock, PERIOD, unit="ns").start(start_high=False)
 
     def start(self, *processes: Coroutine[Any, Any, Any]) -> list[Task[Any]]:
         """Run processes in the background, until the next reset."""
@@ -84,9 +87,9 @@ class Bench:
         self.tasks = []
         for signal in inputs:
             signal.value = 0
-        self.dut.rst.value = 1
-        await ClockCycles(self.dut.clk, 2)
-        self.dut.rst.value = 0
+        self.resets.value = self.active
+        await ClockCycles(self.clock, 2)
+        self.resets.value = not self.active
 
     def willing(self) -> bool:
         return random.random() < self.eagerness

@@ -68,9 +68,9 @@ def test_the_fingerprint_differs_with_every_field():
 
 
 def test_differences_name_the_fields():
-    assert Config().differences(Config(queue_depth=8, add_stages=2)) == [
+    assert Config().differences(Config(queue_depth=8, add_stages=1)) == [
         "queue_depth is 16, not 8",
-        "add_stages is 1, not 2",
+        "add_stages is 2, not 1",
     ]
 
 

@@ -49,7 +49,7 @@ DOWN = {
     "max_bursts": 1,
     "queue_depth": 2,
     "token_depth": 1,
-    "mul_stages": 2,
+    "mul_stages": 1,
     "add_stages": 0,
 }
 ALONE = [

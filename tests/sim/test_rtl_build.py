@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from dovetail.isa.config import Config, load_config
+from dovetail.isa.progress import Progress
 from dovetail.sim.rtl import build as builder
 from dovetail.sim.rtl import emitted, toolchain
 from dovetail.sim.rtl.build import BuildError, Flavour, Options, build
+from dovetail.sim.rtl.compilation import Compilation
 from dovetail.sim.rtl.toolchain import ToolMissing
 
 TINY = load_config("tiny")
@@ -29,13 +31,13 @@ def makes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Builds that are made, by the name of their folder; nothing is compiled."""
     made: list[str] = []
 
-    def make(folder: Path, *rest: object) -> None:
+    def make(self: Compilation, folder: Path, progress: Progress) -> None:
         made.append(folder.name)
         time.sleep(0.1)
         folder.mkdir()
         (folder / "simulator").touch()
 
-    monkeypatch.setattr(builder, "_make", make)
+    monkeypatch.setattr(Compilation, "_make", make)
     monkeypatch.setattr(builder, "verilog", lambda config: f"// {config}")
     return made
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dovetail.sim.rtl import build as builder
+from dovetail.sim.rtl import compilation
 
 OBEYS = "sleep 60 & echo $!; wait"
 IGNORES = f"trap '' TERM; {OBEYS}"
@@ -35,7 +35,7 @@ def test_a_signal_to_us_alone_ends_what_the_command_started(script: str, tmp_pat
     begin = time.monotonic()
     interrupt = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        for line in builder._run_lines(["sh", "-c", script], tmp_path, str(tmp_path / "log")):
+        for line in compilation._run_lines(["sh", "-c", script], tmp_path, str(tmp_path / "log")):
             grandchild = int(line)
             interrupt.start()
     assert has_ended(grandchild)
@@ -44,7 +44,7 @@ def test_a_signal_to_us_alone_ends_what_the_command_started(script: str, tmp_pat
 
 def test_who_stops_listening_ends_the_command(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
-        for line in builder._run_lines(["sh", "-c", OBEYS], tmp_path, str(tmp_path / "log")):
+        for line in compilation._run_lines(["sh", "-c", OBEYS], tmp_path, str(tmp_path / "log")):
             grandchild = int(line)
             raise SystemExit
     assert has_ended(grandchild)

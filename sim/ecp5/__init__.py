@@ -1,0 +1,1 @@
+"""The ECP5 in simulation: models of its cells, and netlists of them."""
