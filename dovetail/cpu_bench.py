@@ -14,9 +14,9 @@ import numpy as np
 from dovetail.compiler.ops.cpu import CpuOperator, Requantised, build, conv2d_float32, conv2d_int8
 from dovetail.compiler.ops.cpu.requantise import form_of
 from dovetail.compiler.ops.shapes import Conv2dShape
+from dovetail.isa.progress import Progress, silent
 from dovetail.onnx_conv import Array, Call, OnnxConv, require_packages
 from dovetail.reference import conv2d
-from dovetail.sim.progress import Progress, silent
 from dovetail.workload import RESNET18, LayerData, WorkloadError, expected_output, random_data
 
 LAYERS = tuple(name for name in RESNET18 if name != "C1")

@@ -10,8 +10,8 @@ from dovetail.compiler.ops.cpu import CpuFunction, CpuOperator, Requantised, bui
 from dovetail.compiler.ops.cpu.requantise import form_of
 from dovetail.compiler.ops.errors import OperatorError
 from dovetail.compiler.ops.shapes import MatmulShape
+from dovetail.isa.progress import Progress, silent
 from dovetail.result import CPU, Memory, Result
-from dovetail.sim.progress import Progress, silent
 from dovetail.workload import (
     LayerData,
     Workload,

@@ -16,10 +16,10 @@ from dovetail.compiler.graph.ops.quantised import Dequantize, Quantize
 from dovetail.files import InputError
 from dovetail.isa.config import load_config
 from dovetail.isa.module import Tensor
+from dovetail.isa.progress import Progress, silent
 from dovetail.networks import NETWORKS, calibration, quantised
 from dovetail.networks.errors import require
 from dovetail.runtime.samples import random_inputs
-from dovetail.sim.progress import Progress, silent
 
 if TYPE_CHECKING:
     import onnx

@@ -10,11 +10,11 @@ from dovetail.compiler.target import Target
 from dovetail.files import InputError
 from dovetail.isa.module import Check
 from dovetail.isa.module_file import save
+from dovetail.isa.progress import Progress, silent
 from dovetail.module_job import instruction_count
 from dovetail.network import Network
 from dovetail.network_job import NetworkJob, computes_in_float, prepare_network, reference
 from dovetail.runtime.samples import digest, random_inputs
-from dovetail.sim.progress import Progress, silent
 
 
 @dataclass(frozen=True, kw_only=True)

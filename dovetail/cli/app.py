@@ -21,6 +21,7 @@ from .compile import compile_
 from .console import STATE, complain, show_help_without_command
 from .disasm import disasm
 from .exits import INTERRUPTED, RIGHT, exit_code
+from .fpga import fpga
 from .run import run
 from .verify import verify
 
@@ -42,6 +43,7 @@ for command in (run, asm, disasm, verify):
     app.command()(command)
 app.command("compile")(compile_)
 app.add_typer(bench, name="bench")
+app.add_typer(fpga, name="fpga")
 
 
 def _show_version(wanted: bool) -> None:

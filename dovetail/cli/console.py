@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from dovetail.sim.progress import Progress
+from dovetail.isa.progress import Progress
 
 
 @dataclass

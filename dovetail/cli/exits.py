@@ -22,12 +22,15 @@ def exit_code(error: Exception) -> int | None:
         return USAGE
     if isinstance(error, _device_errors()):
         return FAULT
+    if isinstance(error, _build_errors()):
+        return WRONG
     return None
 
 
 def _input_errors() -> tuple[type[Exception], ...]:
     from dovetail.compiler.errors import CompileError
     from dovetail.files import InputError, OutputError
+    from dovetail.fpga.flow.errors import ToolMissing
     from dovetail.isa.config import ConfigError
     from dovetail.isa.layout import EncodingError
     from dovetail.isa.module import ModuleError
@@ -45,12 +48,20 @@ def _input_errors() -> tuple[type[Exception], ...]:
         NativeError,
         OutputError,
         ProgramError,
+        ToolMissing,
         VerificationError,
         WorkloadError,
     )
 
 
 def _device_errors() -> tuple[type[Exception], ...]:
+    from dovetail.fpga.loader import LoaderError
     from dovetail.runtime import DeviceError
 
-    return (DeviceError,)
+    return DeviceError, LoaderError
+
+
+def _build_errors() -> tuple[type[Exception], ...]:
+    from dovetail.fpga.flow.errors import FlowError
+
+    return (FlowError,)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dovetail.isa.cache import read_object, write_object
-from dovetail.sim.progress import Progress, silent
+from dovetail.isa.progress import Progress, silent
 
 from .errors import require
 from .inputs import calibration

@@ -14,9 +14,9 @@ from dovetail.isa.config import INSTRUCTION_BITS, Config
 from dovetail.isa.instructions import Buffer, Finish, decode
 from dovetail.isa.layout import EncodingError
 from dovetail.isa.program import Program
+from dovetail.isa.progress import Progress, silent
 from dovetail.isa.registers import Cause, Status
 from dovetail.sim.functional import FunctionalSimulator
-from dovetail.sim.progress import Progress, silent
 from dovetail.sim.rtl.build import Flavour, Options, build
 from dovetail.sim.rtl.client import Settings, Simulator
 from dovetail.sim.rtl.machine import Outcome, run_program
@@ -70,9 +70,9 @@ class Cosimulation:
         None when all of DRAM and every buffer agree, else a line that names the first difference.
         """
         self._prepare(image, seed)
-        outcome = self._run(_words(program), MAX_CYCLES)
+        outcome = self._run(encoded_words(program), MAX_CYCLES)
         if outcome.status is not Status.DONE:
-            return f"RTL ended as {_describe(outcome)} instead of done"
+            return f"RTL ended as {describe(outcome)} instead of done"
         self._functional.run(program.instructions)
         return self._difference()
 
@@ -87,7 +87,7 @@ class Cosimulation:
         outcome = self._run(words, DAMAGED_CYCLES)
         if not outcome.finished:
             outcome = self._run([Finish().encode(self.config)], MAX_CYCLES)
-            return None if outcome.status is Status.DONE else f"after reset RTL ended as {_describe(outcome)}"
+            return None if outcome.status is Status.DONE else f"after reset RTL ended as {describe(outcome)}"
         if outcome.cause is Cause.ILLEGAL:
             first = next((k for k, word in enumerate(words) if not _legal(word, self.config)), len(words))
             if outcome.index != first:
@@ -97,15 +97,7 @@ class Cosimulation:
     def _prepare(self, image: NDArray[np.uint8], seed: int) -> None:
         if len(image) > PROGRAM_ADDRESS:
             raise ValueError(f"an image of {len(image)} bytes; at most {PROGRAM_ADDRESS} fit below the program")
-        rng = random.Random(seed)
-        self._rtl.reset(
-            Settings(
-                latency=rng.choice((1, 2, 7, 30, 64, 200)),
-                bytes_per_cycle=rng.choice((1, 4, 8, 16, 64)),
-                stall=rng.choice((0.0, 0.1, 0.5)),
-                seed=seed,
-            )
-        )
+        self._rtl.reset(memory_settings(seed))
         for memory in (self._rtl.memory, self._functional.memory):
             memory[...] = 0
             memory[: len(image)] = image
@@ -139,7 +131,19 @@ class Cosimulation:
         return None
 
 
-def _words(program: Program) -> list[int]:
+def memory_settings(seed: int) -> Settings:
+    """How the memory behaves for the program of a seed."""
+    rng = random.Random(seed)
+    return Settings(
+        latency=rng.choice((1, 2, 7, 30, 64, 200)),
+        bytes_per_cycle=rng.choice((1, 4, 8, 16, 64)),
+        stall=rng.choice((0.0, 0.1, 0.5)),
+        seed=seed,
+    )
+
+
+def encoded_words(program: Program) -> list[int]:
+    """A program's instructions, encoded."""
     return [instruction.encode(program.config) for instruction in program.instructions]
 
 
@@ -155,7 +159,8 @@ def _legal(word: int, config: Config) -> bool:
     return True
 
 
-def _describe(outcome: Outcome) -> str:
+def describe(outcome: Outcome) -> str:
+    """How a run ended, in words."""
     where = f" at {outcome.unit.name.lower()} instruction {outcome.index}" if outcome.cause else ""
     cause = f": {outcome.cause.name.lower()}{where}" if outcome.cause else ""
     return f"{outcome.status.name.lower()}{cause}"
