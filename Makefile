@@ -5,6 +5,8 @@ SEEDS ?= 1000
 LAYERS ?= 200
 SCHEDULES ?= 5000
 JOBS ?= 2
+BOARD ?= ulx3s-85f
+CONFIG ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.dovetail-installed
@@ -12,7 +14,7 @@ BASE_PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test regress formal lint clean distclean
+.PHONY: help run fpga test regress synthesis formal lint clean distclean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -20,13 +22,19 @@ help: ## this list
 run: $(STAMP) ## a ResNet layer (C2) on the cycle-accurate RTL, compared with a reference
 	@$(BIN)/dovetail run C2 --device rtl
 
-test: $(STAMP) ## all tests but the proofs
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/formal -m "not slow"
+fpga: $(STAMP) ## a bitstream with open tools, in build/fpga; BOARD=name, CONFIG=name
+	@$(BIN)/dovetail fpga build $(BOARD) $(if $(CONFIG),--config $(CONFIG))
+
+test: $(STAMP) ## all tests but the proofs and those of synthesis
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/formal -m "not slow and not synthesis"
 
 regress: $(STAMP) ## SEEDS=n random programs, LAYERS=n layers, SCHEDULES=n schedules; JUnit in build/regress.xml
 	@mkdir -p build
 	@DOVETAIL_SEEDS=$(SEEDS) DOVETAIL_LAYERS=$(LAYERS) DOVETAIL_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest -q \
 		tests/regress tests/compiler/test_random_schedules.py --junitxml=build/regress.xml
+
+synthesis: $(STAMP) ## what synthesis makes of the machine: the netlist against the RTL, a small bitstream
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "synthesis and not slow" tests/fpga
 
 formal: $(STAMP) ## the proofs: token queues, AXI rules, illegal instructions
 	@$(BIN)/python -m pytest -q tests/formal
@@ -52,5 +60,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; a minute or two)"
 	@test -x $(BIN)/python && $(BIN)/python -c 'import pip' 2>/dev/null || $(BASE_PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt setuptools
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt --no-build-isolation -e '.[sim,formal,bench,models,dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt --no-build-isolation -e '.[sim,fpga,formal,bench,models,dev]'
 	@touch $@

@@ -8,6 +8,7 @@ from rich.table import Table
 from . import options
 from .console import output, show_help_without_command
 from .fpga_build import build
+from .fpga_check import check
 from .fpga_estimate import estimate
 from .fpga_program import program
 from .fpga_simulate import simulate
@@ -17,6 +18,7 @@ fpga.command("build")(build)
 fpga.command("program")(program)
 fpga.command("estimate")(estimate)
 fpga.command("simulate")(simulate)
+fpga.command("check")(check)
 
 
 @fpga.command("boards")

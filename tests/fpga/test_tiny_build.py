@@ -11,9 +11,13 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dovetail.fpga.boards import find_board
 from dovetail.fpga.flow.build import build
 from dovetail.isa.config import load_config
+
+pytestmark = pytest.mark.synthesis
 
 SYSTEM_HZ = 30_000_000
 """Ten clocks in a bit of the serial line."""
