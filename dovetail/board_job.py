@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import dovetail.fpga
 from dovetail.fpga.boards import BOARDS, Board
+from dovetail.hw.emitted import kept
 from dovetail.isa.config import Config, ConfigError
 from dovetail.isa.progress import Progress, silent
 from dovetail.runtime.errors import DeviceError, DeviceUnavailable
 from dovetail.sim.board.build import build
 from dovetail.sim.board.process import BoardLost, BoardViolation, SimulatedBoard
 from dovetail.sim.rtl.compilation import BuildError
-from dovetail.sim.rtl.emitted import kept
 from dovetail.sim.rtl.toolchain import ToolMissing
 
 LEAST_DIVISOR = 4

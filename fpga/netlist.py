@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 import dovetail.fpga
+from dovetail.hw.emitted import kept
 from dovetail.isa.config import Config
 from dovetail.isa.progress import Progress, silent
-from dovetail.sim.rtl.emitted import kept
 
 from .flow.synthesis import synthesise
 from .flow.tools import run_tool

@@ -1,7 +1,8 @@
 // The block memory DP16KD of the ECP5, as Lattice FPGA-TN-02204 describes it, in the modes that synthesis uses.
 //
-// What is not modelled has no port or no parameter here, or stops with a message. Where the ports meet in a bit that one
-// of them writes, what is read there, and what is stored when both write, is unknown: here it is random.
+// What is not modelled has no port or no parameter here, or is a module that does not exist, with a name that says why:
+// no option of a simulator makes it go on. Where the ports meet in a bit that one of them writes, what is read there, and
+// what is stored when both write, is unknown: here it is random.
 //
 // The contents are 512 words of 36 bits, each of four bytes of 9 bits. A port of 1, 2 or 4 bits does not reach the ninth
 // bit of a byte. A port of 18 or 36 bits has its byte enables in the address bits that it does not need. With 36 bits
@@ -95,16 +96,16 @@ module DP16KD #(
   endfunction
 
   generate
-    if (!known_width(DATA_WIDTH_A)) $fatal(1, "DP16KD: DATA_WIDTH_A %0d is not known", DATA_WIDTH_A);
-    if (!known_width(DATA_WIDTH_B)) $fatal(1, "DP16KD: DATA_WIDTH_B %0d is not known", DATA_WIDTH_B);
-    if (!known_mode(WRITEMODE_A)) $fatal(1, "DP16KD: WRITEMODE_A %s is not known", WRITEMODE_A);
-    if (!known_mode(WRITEMODE_B)) $fatal(1, "DP16KD: WRITEMODE_B %s is not known", WRITEMODE_B);
-    if (!known_output(REGMODE_A)) $fatal(1, "DP16KD: REGMODE_A %s is not known", REGMODE_A);
-    if (!known_output(REGMODE_B)) $fatal(1, "DP16KD: REGMODE_B %s is not known", REGMODE_B);
-    if (RESETMODE != "SYNC" && RESETMODE != "ASYNC") $fatal(1, "DP16KD: RESETMODE %s is not known", RESETMODE);
-    if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB") $fatal(1, "DP16KD: inverted clocks are not modelled");
-    if (GSR != "ENABLED" && GSR != "DISABLED" && GSR != "AUTO") $fatal(1, "DP16KD: GSR %s is not known", GSR);
-    if (CSDECODE_A[39:24] != "0b" || CSDECODE_B[39:24] != "0b") $fatal(1, "DP16KD: a CSDECODE is not 0b and 3 bits");
+    if (!known_width(DATA_WIDTH_A)) DP16KD_DATA_WIDTH_A_is_not_known stop ();
+    if (!known_width(DATA_WIDTH_B)) DP16KD_DATA_WIDTH_B_is_not_known stop ();
+    if (!known_mode(WRITEMODE_A)) DP16KD_WRITEMODE_A_is_not_known stop ();
+    if (!known_mode(WRITEMODE_B)) DP16KD_WRITEMODE_B_is_not_known stop ();
+    if (!known_output(REGMODE_A)) DP16KD_REGMODE_A_is_not_known stop ();
+    if (!known_output(REGMODE_B)) DP16KD_REGMODE_B_is_not_known stop ();
+    if (RESETMODE != "SYNC" && RESETMODE != "ASYNC") DP16KD_RESETMODE_is_not_known stop ();
+    if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB") DP16KD_inverted_clocks_are_not_modelled stop ();
+    if (GSR != "ENABLED" && GSR != "DISABLED" && GSR != "AUTO") DP16KD_GSR_is_not_known stop ();
+    if (CSDECODE_A[39:24] != "0b" || CSDECODE_B[39:24] != "0b") DP16KD_CSDECODE_is_not_known stop ();
   endgenerate
 
   function automatic [5:0] first_bit(input integer width, input [13:0] ad);

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
 from .cells import Bit, Flop, Memory, NetlistError, Table
 
@@ -34,7 +35,7 @@ class Fabric:
 
     def add(self, element: Table | Flop | Memory) -> None:
         """Take an element in."""
-        kind: dict[type, list] = {Table: self.tables, Flop: self.flops, Memory: self.memories}
+        kind: dict[type, list[Any]] = {Table: self.tables, Flop: self.flops, Memory: self.memories}
         kind[type(element)].append(element)
 
     def header(self) -> str:

@@ -2,7 +2,8 @@
 //
 // Each register is used when its clock is named; it is cleared, or else enabled, by the lines that its parameters name.
 // Modelled are the modes that synthesis and this project's own instances use. What is not modelled has no port or no
-// parameter here, or stops with a message. An operand's sign travels through the registers with the operand.
+// parameter here, or is a module that does not exist, with a name that says why: no option of a simulator makes it go on.
+// An operand's sign travels through the registers with the operand.
 
 module MULT18X18D #(
     parameter REG_INPUTA_CLK = "NONE",
@@ -70,9 +71,9 @@ module MULT18X18D #(
   ) output_register (.CLK0, .CLK1, .CLK2, .CLK3, .ce, .rst, .d(piped), .q(result));
 
   generate
-    if (GSR != "ENABLED" && GSR != "DISABLED") $fatal(1, "MULT18X18D: GSR %s is not known", GSR);
-    if (RESETMODE != "SYNC") $fatal(1, "MULT18X18D: RESETMODE %s is not modelled", RESETMODE);
-    if (MULT_BYPASS != "DISABLED") $fatal(1, "MULT18X18D: MULT_BYPASS %s is not modelled", MULT_BYPASS);
+    if (GSR != "ENABLED" && GSR != "DISABLED") MULT18X18D_GSR_is_not_known stop ();
+    if (RESETMODE != "SYNC") MULT18X18D_RESETMODE_is_not_modelled stop ();
+    if (MULT_BYPASS != "DISABLED") MULT18X18D_MULT_BYPASS_is_not_modelled stop ();
   endgenerate
 
   always @* if (SOURCEA || SOURCEB) $fatal(1, "MULT18X18D %m: operands from the cascade are not modelled");
@@ -98,7 +99,7 @@ module mult18x18d_stage #(
     if (CLK == "NONE") begin : absent
       assign q = d;
     end else if (ENABLE < 0 || RESET < 0 || CLK != "CLK0" && CLK != "CLK1" && CLK != "CLK2" && CLK != "CLK3") begin
-      $fatal(1, "MULT18X18D: a register with clock %s, enable %s and reset %s is not known", CLK, CE, RST);
+      MULT18X18D_REG_CLK_CE_or_RST_is_not_known stop ();
     end else begin : present
       wire clk = CLK == "CLK0" ? CLK0 : CLK == "CLK1" ? CLK1 : CLK == "CLK2" ? CLK2 : CLK3;
       reg [BITS-1:0] held = 0;

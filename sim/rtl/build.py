@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from dovetail.hw.emitted import verilog
 from dovetail.hw.interfaces import level_bits
 from dovetail.isa.config import Config
 from dovetail.isa.progress import Progress, silent
 
 from .compilation import BuildError, Compilation
 from .control import c_header, sv_header
-from .emitted import verilog
 from .launch import TOP
 from .toolchain import link_flags, require_tools
 

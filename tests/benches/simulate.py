@@ -18,9 +18,9 @@ from xml.etree import ElementTree
 import cocotb_tools.config
 
 from dovetail.fpga.vivado.wrapper import MODULE, wrapper
+from dovetail.hw.emitted import sources_digest, verilog
 from dovetail.isa.cache import cache_dir
 from dovetail.isa.config import Config, load_config
-from dovetail.sim.rtl.emitted import sources_digest, verilog
 from dovetail.sim.rtl.toolchain import (
     MAKE_VARIABLES,
     cocotb_environment,

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from dovetail.hw import emitted
 from dovetail.isa.config import Config, load_config
 from dovetail.isa.progress import Progress
 from dovetail.sim.rtl import build as builder
-from dovetail.sim.rtl import emitted, toolchain
+from dovetail.sim.rtl import toolchain
 from dovetail.sim.rtl.build import BuildError, Flavour, Options, build
 from dovetail.sim.rtl.compilation import Compilation
 from dovetail.sim.rtl.toolchain import ToolMissing

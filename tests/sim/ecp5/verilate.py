@@ -6,9 +6,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dovetail.sim.rtl.toolchain import MAKE_VARIABLES, tool_environment, verilator_binary
+from dovetail.isa.progress import silent
+from dovetail.sim.rtl.compilation import Compilation
+from dovetail.sim.rtl.toolchain import tool_environment, verilator_binary
 
-FLAGS = ("--timing", "--assert", "-Wno-fatal", "-Wno-lint", "-Wno-style")
+FLAGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
 
 
 def refusal(folder: Path, name: str, text: str, models: Sequence[Path]) -> str:
@@ -21,12 +23,16 @@ def refusal(folder: Path, name: str, text: str, models: Sequence[Path]) -> str:
 
 
 def run(folder: Path, top: str, files: Mapping[str, bytes], sources: Sequence[str]) -> list[str]:
-    """The lines that the module `top` prints."""
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    verilate = [str(verilator_binary()), "-cc", "--exe", "--main", *FLAGS, "--top-module", top, "--prefix", "Vtop"]
-    make = ["make", "-f", "Vtop.mk", *MAKE_VARIABLES, "OPT_FAST=-O0", "-j2"]
-    for command in ([*verilate, "-Mdir", str(folder), *sources], make, ["./Vtop"]):
-        done = subprocess.run(command, cwd=folder, env=tool_environment(), capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout.splitlines()
+    """The lines that the module `top` prints when it is run in `folder`."""
+    compilation = Compilation(
+        kind="benches",
+        name=top,
+        top=top,
+        files=files,
+        sources=sources,
+        arguments=["--main", "--timing", *FLAGS],
+        optimisation="-O0",
+    )
+    done = subprocess.run([compilation.build(silent)], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return [line for line in done.stdout.splitlines() if not line.startswith("-")]
