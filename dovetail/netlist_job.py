@@ -18,7 +18,7 @@ from dovetail.sim.fuzz.lockstep import Lockstep
 from dovetail.sim.rtl.compilation import BuildError
 from dovetail.sim.rtl.toolchain import ToolMissing
 
-SIZES = (10, 50)
+SIZES = (5, 30)
 """Instructions of a program, about."""
 DAMAGED = 8
 """Of so many programs one is run with bits turned over, too."""

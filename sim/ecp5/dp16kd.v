@@ -1,12 +1,12 @@
 // The block memory DP16KD of the ECP5, as Lattice FPGA-TN-02204 describes it, in the modes that synthesis uses.
 //
 // What is not modelled has no port or no parameter here, or is a module that does not exist, with a name that says why:
-// no option of a simulator makes it go on. Where the ports meet in a bit that one of them writes, what is read there, and
-// what is stored when both write, is unknown: here it is random.
+// no option of a simulator makes it go on. Where the ports meet in a bit that one of them writes, what is read there,
+// and what is stored when both write, is unknown: here it is random.
 //
-// The contents are 512 words of 36 bits, each of four bytes of 9 bits. A port of 1, 2 or 4 bits does not reach the ninth
-// bit of a byte. A port of 18 or 36 bits has its byte enables in the address bits that it does not need. With 36 bits
-// port A writes and port B reads, and each takes the data pins of the other for the upper half.
+// The contents are 512 words of 36 bits, each of four bytes of 9 bits. A port of 1, 2 or 4 bits does not reach the
+// ninth bit of a byte. A port of 18 or 36 bits has its byte enables in the address bits that it does not need. With 36
+// bits port A writes and port B reads, and each takes the data pins of the other for the upper half.
 
 module DP16KD #(
     parameter DATA_WIDTH_A = 18,

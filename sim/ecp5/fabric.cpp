@@ -1,7 +1,7 @@
 // The logic of a netlist, simulated by events: what reads a net is looked at when the net changes.
 //
-// Look-up tables, carries and the bits that LUT memories read are elements with a table of up to five inputs. They are in
-// an order in which each follows those that it depends on, so one pass through the bitmap of what is pending settles
+// Look-up tables, carries and the bits that LUT memories read are elements with a table of up to five inputs. They are
+// in an order in which each follows those that it depends on, so one pass through the bitmap of what is pending settles
 // them. A flip-flop is an element, too, with a table of its data, enable, reset and old value, looked up at the clock.
 // After the flip-flops are the LUT memories, as what is written, and the outputs. All is in the generated fabric.h.
 

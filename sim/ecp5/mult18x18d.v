@@ -2,8 +2,8 @@
 //
 // Each register is used when its clock is named; it is cleared, or else enabled, by the lines that its parameters name.
 // Modelled are the modes that synthesis and this project's own instances use. What is not modelled has no port or no
-// parameter here, or is a module that does not exist, with a name that says why: no option of a simulator makes it go on.
-// An operand's sign travels through the registers with the operand.
+// parameter here, or is a module that does not exist, with a name that says why: no option of a simulator makes it go
+// on. An operand's sign travels through the registers with the operand.
 
 module MULT18X18D #(
     parameter REG_INPUTA_CLK = "NONE",

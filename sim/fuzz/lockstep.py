@@ -19,7 +19,6 @@ from dovetail.sim.rtl.client import Simulator
 from dovetail.sim.rtl.machine import Outcome, run_program
 
 from .cosim import (
-    DAMAGED_CYCLES,
     MAX_CYCLES,
     MEMORY_BYTES,
     PROGRAM_ADDRESS,
@@ -32,6 +31,9 @@ from .cosim import (
 from .generate import FuzzCase
 
 RTL, NETLIST = "the RTL", "the netlist"
+DAMAGED_CYCLES = 10_000
+"""How long a damaged program may go on: what both do until then is compared."""
+DAMAGED_WATCHDOG = 2_000
 
 
 class Lockstep:
@@ -77,7 +79,7 @@ class Lockstep:
         the first difference.
         """
         words = encoded_words(case.program)
-        outcome, difference = self._run(words, case.image, case.seed, MAX_CYCLES)
+        outcome, difference = self._run(words, case.image, case.seed, MAX_CYCLES, WATCHDOG_CYCLES)
         if difference is not None:
             return difference
         if outcome.status is not Status.DONE:
@@ -94,10 +96,10 @@ class Lockstep:
         -------
         None when both are stopped in the same way after the same cycles, with the same DRAM, or neither ends.
         """
-        return self._run(words, image, seed, DAMAGED_CYCLES)[1]
+        return self._run(words, image, seed, DAMAGED_CYCLES, DAMAGED_WATCHDOG)[1]
 
     def _run(
-        self, words: Sequence[int], image: NDArray[np.uint8], seed: int, max_cycles: int
+        self, words: Sequence[int], image: NDArray[np.uint8], seed: int, max_cycles: int, watchdog: int
     ) -> tuple[Outcome, str | None]:
         outcomes = {}
         for name, simulator in self._simulators.items():
@@ -107,7 +109,7 @@ class Lockstep:
                 simulator,
                 address=PROGRAM_ADDRESS,
                 length=len(words),
-                watchdog=WATCHDOG_CYCLES,
+                watchdog=watchdog,
                 max_cycles=max_cycles,
             )
         outcome, expected = outcomes[NETLIST], outcomes[RTL]

@@ -12,7 +12,7 @@ import numpy as np
 from dovetail.hw.axi import AxiId
 from dovetail.isa.builder import ProgramBuilder
 from dovetail.isa.config import DRAM_ADDRESS_BITS
-from dovetail.isa.instructions import Alu, AluSource, Buffer, Finish, Gemm, Instruction, Load, Store, Sync, Unit
+from dovetail.isa.instructions import Alu, AluOp, AluSource, Buffer, Finish, Gemm, Instruction, Load, Store, Sync, Unit
 from dovetail.isa.program import INSTRUCTION_BYTES
 from dovetail.isa.registers import MAGIC, Cause, Control, Counter, Register, Status, config_registers, counter_address
 from dovetail.sim.functional import FunctionalSimulator
@@ -111,9 +111,9 @@ async def check_counters(machine: Machine, program: list[Instruction]) -> None:
     assert counters[Counter.CYCLES] == machine.running - 1, "in the last cycle it only finds the bus at rest"
     assert counters[Counter.INSTRUCTIONS] == len(program) - 1
     assert counters[Counter.GEMM] == sum(x.outer * x.inner * x.uop_count for x in program if isinstance(x, Gemm))
-    assert counters[Counter.ALU] == sum(
-        x.outer * x.inner * x.uop_count * (2 if x.source is AluSource.ACC else 1) for x in program if isinstance(x, Alu)
-    )
+    alu = [x for x in program if isinstance(x, Alu)]
+    two_slots = {id(x) for x in alu if x.source is AluSource.ACC or x.op in (AluOp.SHR, AluOp.SHL)}
+    assert counters[Counter.ALU] == sum(x.outer * x.inner * x.uop_count * (1 + (id(x) in two_slots)) for x in alu)
     assert counters[Counter.READ_BEATS] == machine.beats["r"]
     assert counters[Counter.WRITE_BEATS] == machine.beats["w"]
     for unit in ("COMPUTE", "LOAD", "STORE"):

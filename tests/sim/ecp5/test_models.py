@@ -1,4 +1,4 @@
-"""Models of multiplier and block memory, against what Lattice's documents say of them (FPGA-TN-02205, FPGA-TN-02204)."""
+"""Models of multiplier and block memory, against what Lattice says of them (FPGA-TN-02205, FPGA-TN-02204)."""
 
 from __future__ import annotations
 
