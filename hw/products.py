@@ -41,13 +41,8 @@ def product_pair(
     """
     if isinstance(platform, HasProductPairs):
         return platform.product_pair(m, x, weights, enables, name)
-    products = []
-    for k, weight in enumerate(weights):
-        product: Value = x * weight
-        for stage, enable in enumerate(enables):
-            product = register(m, product, enable, f"{name}_{k}_{stage}")
-        products.append(product)
-    return products[0], products[1]
+    lower, upper = (pipelined(m, x * weight, enables, f"{name}_{k}") for k, weight in enumerate(weights))
+    return lower, upper
 
 
 def register(m: Module, value: Value, enable: Value, name: str) -> Signal:
@@ -56,3 +51,10 @@ def register(m: Module, value: Value, enable: Value, name: str) -> Signal:
     with m.If(enable):
         m.d.sync += held.eq(value)
     return held
+
+
+def pipelined(m: Module, value: Value, enables: Sequence[Value], name: str) -> Value:
+    """`value` behind a register for each of `enables`, in their order."""
+    for stage, enable in enumerate(enables):
+        value = register(m, value, enable, f"{name}_{stage}")
+    return value

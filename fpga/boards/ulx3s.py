@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dovetail.fpga.sdram.chips import ULX3S_SDRAM
 from dovetail.isa.config import BYTE_BITS
 
@@ -38,21 +40,11 @@ ULX3S_85F = Board(
     loader="ulx3s",
 )
 
-ULX3S_25F = Board(
+ULX3S_25F = replace(
+    ULX3S_85F,
     name="ulx3s-25f",
     title="ULX3S with an LFE5U-25F",
-    family="ecp5",
     device="LFE5U-25F",
-    package="CABGA381",
-    speed="6",
-    clock_hz=CLOCK_HZ,
-    system_hz=SYSTEM_HZ,
     config="small",
     capacity=Capacity(lut=24288, ff=24288, dsp=28, bram=56),
-    sdram=ULX3S_SDRAM,
-    memory_bytes=ULX3S_SDRAM.memory_bytes,
-    memory=MEMORY,
-    baud=BAUD,
-    usb=USB,
-    loader="ulx3s",
 )

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value, signed
 
-from dovetail.hw.products import register
+from dovetail.hw.products import pipelined, register
 from dovetail.isa.config import INP_BITS, WGT_BITS
 
 FACTOR_BITS = 18
@@ -75,33 +75,32 @@ class Ecp5Arithmetic:
             products[0].eq(Cat(wide[:OFFSET_LSB], (wide[OFFSET_LSB:PRODUCT_BITS] - excess)[: len(excess)])),
             products[1].eq(wide[SHARED_LSB : SHARED_LSB + PRODUCT_BITS] - carried),
         ]
-        for stage, enable in enumerate(outer):
-            products = [register(m, product, enable, f"{name}_{k}_{stage}") for k, product in enumerate(products)]
-        return products[0], products[1]
+        first, second = (pipelined(m, product, outer, f"{name}_{k}") for k, product in enumerate(products))
+        return first, second
 
 
 def _pair_of_logic(
     m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
 ) -> tuple[Value, Value]:
     products = []
-    for k, weight in enumerate(weights):
+    for weight in weights:
         rows: list[Value] = [Mux(bit, x, 0).as_signed() << place for place, bit in enumerate(weight[:-1])]
         rows.append(Const(0) - (Mux(weight[-1], x, 0).as_signed() << len(weight) - 1))
-        while len(rows) > 1:
-            rows = [Value.cast(sum(rows[at : at + 2])) for at in range(0, len(rows), 2)]
-        product = rows[0][:PRODUCT_BITS].as_signed()
-        for stage, enable in enumerate(enables):
-            product = register(m, product, enable, f"{name}_{k}_{stage}")
-        products.append(product)
-    return products[0], products[1]
+        products.append(_sum(rows, PRODUCT_BITS).as_signed())
+    first, second = (pipelined(m, product, enables, f"{name}_{k}") for k, product in enumerate(products))
+    return first, second
 
 
 def product_modulo(a: Value, b: Value, bits: int) -> Value:
     """``a * b`` modulo ``2**bits``, in logic."""
-    rows = [Mux(b[k], a[: bits - k], 0) << k for k in range(bits)]
+    return _sum([Mux(b[k], a[: bits - k], 0) << k for k in range(bits)], bits)
+
+
+def _sum(rows: list[Value], bits: int) -> Value:
+    """Modulo ``2**bits``, by a tree of adders."""
     while len(rows) > 1:
-        rows = [Value.cast(sum(rows[k : k + 2]))[:bits] for k in range(0, len(rows), 2)]
-    return rows[0]
+        rows = [Value.cast(sum(rows[k : k + 2])) for k in range(0, len(rows), 2)]
+    return rows[0][:bits]
 
 
 def multiplier(m: Module, a: Value, b: Value, enables: Sequence[Value]) -> Signal:

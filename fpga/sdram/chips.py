@@ -1,11 +1,15 @@
-"""SDR SDRAM chips as their data sheets describe them. Nothing here needs an HDL."""
+"""SDR SDRAM chips as their data sheets describe them. Nothing here needs an HDL.
+
+The values of the ISSI and Micron parts were not compared with the sheets again: do so before a board is to run much
+faster than the 66.67 MHz of today, where the slowest of the parts decides and each time is rounded up to 15 ns.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
 
-BYTE_BITS = 8
+from dovetail.isa.config import BYTE_BITS
 
 
 @dataclass(frozen=True, kw_only=True)
