@@ -37,7 +37,10 @@ def test_the_example_program_assembles_and_verifies() -> None:
     verify(parse(programs[0]))
 
 
-def test_the_python_examples_run_and_print_what_follows_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_examples_run_and_print_what_follows_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     names: dict[str, Any] = {}
     for example in blocks("python"):
         exec(example, names)
