@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,11 @@ KIND = "netlists"
 KEY_DIGITS = 32
 BUFFERS = "*_buffer/t:$memrd_v2"
 """Read ports of the machine's buffers; see `hw.buffer.BufferMemory`."""
+QUEUES = "*.fetch.words/m:* *.load.writer.beats/m:*"
+"""Memories of FIFOs that Yosys makes of look-up tables, of which there are fewer to spare than of blocks."""
 SCRIPT = (
     f"read_rtlil {{source}}; setparam -set COLLISION_X_MASK 1'1 {BUFFERS}; "
+    f'setattr -set ram_style "block" {QUEUES}; '
     "synth_ecp5 -nowidelut -top {top} -json {netlist}; write_verilog -noattr {verilog}"
 )
 """Without wide tables, which take two to eight of the device's, `small` is a fifth smaller and its paths 4% longer.
@@ -43,6 +47,8 @@ STAGES = {
     "JSON": "writing the netlist",
 }
 """The passes of which users are told."""
+UNDRIVEN = "x"
+"""A bit of a port that is there, but of no net."""
 FASTEST = 1
 """Level of gzip: a netlist of 100 MB takes a second."""
 
@@ -91,9 +97,29 @@ def synthesise(rtlil: str, top: str, folder: Path, run: Runner, progress: Progre
     kept = _restore(key, files)
     if not kept:
         run(Task(Tool.YOSYS, ["-p", script], folder, LOG, [NETLIST, VERILOG]), Passes(progress))
+        disconnect_unused_carries(folder / NETLIST)
         for path in files:
             write_object(KIND, f"{key}-{path.name}", gzip.compress(path.read_bytes(), FASTEST))
     return Synthesis(netlist=folder / NETLIST, verilog=folder / VERILOG, log=folder / LOG, kept=kept)
+
+
+def disconnect_unused_carries(netlist: Path) -> None:
+    """Leave the carry out of a chain open where nobody reads it.
+
+    nextpnr takes two look-up tables to lead a carry out that has a net, read or not: a twentieth of `default`.
+    """
+    design = json.loads(netlist.read_bytes())
+    for module in design["modules"].values():
+        read = {bit for port in module["ports"].values() for bit in port["bits"]}
+        for cell in module["cells"].values():
+            for port, bits in cell["connections"].items():
+                if cell["port_directions"][port] != "output":
+                    read.update(bits)
+        for cell in module["cells"].values():
+            connections = cell["connections"]
+            if cell["type"] == "CCU2C" and "COUT" in connections and read.isdisjoint(connections["COUT"]):
+                connections["COUT"] = [UNDRIVEN]
+    netlist.write_text(json.dumps(design))
 
 
 def _restore(key: str, files: list[Path]) -> bool:

@@ -37,7 +37,8 @@ MODULES = (
 def netlist(cells: Mapping[str, str] = CELLS) -> str:
     """A flat netlist as Yosys writes it, of cells by name."""
     all_cells = dict.fromkeys(MODULES, "$scopeinfo") | dict(cells)
-    return json.dumps({"modules": {"top": {"cells": {name: {"type": kind} for name, kind in all_cells.items()}}}})
+    described = {name: {"type": kind, "connections": {}, "port_directions": {}} for name, kind in all_cells.items()}
+    return json.dumps({"modules": {"top": {"ports": {}, "cells": described}}})
 
 
 def timing(mhz: float, target_mhz: float = TARGET_MHZ) -> dict[str, Any]:
