@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value, signed
+from collections import Counter
+
+from amaranth.hdl import Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.isa.config import INP_BITS, WGT_BITS, Config, clog2
 
-from .products import product_pair, register
+from .products import pipelined, product_pair, register, weight_excess
 
 
 class GemmArray(wiring.Component):
@@ -45,9 +47,7 @@ class GemmArray(wiring.Component):
         m = Module()
         config = self.config
         levels = clog2(config.block_in)
-        registered_levels = {
-            levels - (levels * stage) // max(1, config.add_stages) for stage in range(config.add_stages)
-        }
+        stages_at = Counter(levels - levels * stage // config.add_stages for stage in range(config.add_stages))
 
         enables = [self.en]
         for stage in range(self.LATENCY - 1):
@@ -73,18 +73,41 @@ class GemmArray(wiring.Component):
                 for k, product in enumerate(products):
                     terms[b, o + k].append(product)
 
-        def total(addends: list[Value], name: str) -> Value:
+        def total(addends: list[Value], excess: Value, name: str) -> Value:
             at = config.mul_stages
             for level in range(1, levels + 1):
-                addends = [addends[k] + addends[k + 1] for k in range(0, len(addends), 2)]
-                if level in registered_levels:
-                    addends = [register(m, v, enables[at], f"{name}_{level}_{k}") for k, v in enumerate(addends)]
-                    at += 1
+                addends = _halved(addends)
+                if level == levels:
+                    addends = [(addends[0] - excess)[: self.sum_bits].as_signed()]
+                stages = enables[at : at + stages_at[level]]
+                addends = [pipelined(m, v, stages, f"{name}_{level}_{k}") for k, v in enumerate(addends)]
+                at += len(stages)
             return addends[0]
+
+        # In step with the sums of products, up to the last register before their excess is taken off.
+        steps = forming + enables[config.mul_stages :][: config.add_stages - stages_at[levels]]
+        excesses: list[Value] = [Const(0)] * config.batch
+        if excess := weight_excess(platform):
+            vectors = [inputs[b * config.block_in :][: config.block_in] for b in range(config.batch)]
+            excesses = [_sum_over(m, x, steps, f"inputs_{b}") * excess for b, x in enumerate(vectors)]
 
         for place, (b, o) in enumerate(places):
             name = f"sum_{b}_{o}"
             dot = Signal(signed(self.sum_bits), name=name)
-            m.d.comb += dot.eq(total(terms[b, o], name))
+            m.d.comb += dot.eq(total(terms[b, o], Const(0) if o % 2 else excesses[b], name))
             m.d.comb += self.sums.word_select(place, self.sum_bits).eq(dot)
         return m
+
+
+def _halved(addends: list[Value]) -> list[Value]:
+    return [addends[k] + addends[k + 1] for k in range(0, len(addends), 2)]
+
+
+def _sum_over(m: Module, addends: list[Value], enables: list[Value], name: str) -> Value:
+    """The sum of `addends`, as many cycles later as there are `enables`; its adders are spread over them."""
+    levels = clog2(len(addends))
+    for step, enable in enumerate(enables):
+        for _ in range(levels * step // len(enables), levels * (step + 1) // len(enables)):
+            addends = _halved(addends)
+        addends = [register(m, v, enable, f"{name}_{step}_{k}") for k, v in enumerate(addends)]
+    return addends[0]

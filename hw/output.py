@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -13,6 +13,8 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.isa.config import ACC_BITS, OUT_BITS, Config
 from dovetail.isa.instructions import Post
+
+from .products import product, register, times_two_bits
 
 MULTIPLIER_BITS = 32
 SHIFT_BITS = 6
@@ -94,8 +96,12 @@ class OutputPipeline(wiring.Component):
         for stage in STAGES:
             entered.append(valid)
             name = stage.__name__.strip("_")
-            lanes = [_registers(m, valid, stage(lane, self.post), f"{name}_{k}") for k, lane in enumerate(lanes)]
-            tag = _registers(m, valid, SimpleNamespace(tag=tag), name).tag
+            # That a group enters is known late in its cycle; what the first registers hold without one is no matter.
+            enable = valid if entered[:-1] else Const(1)
+            lanes = [
+                _registers(platform, m, enable, stage(lane, self.post), f"{name}_{k}") for k, lane in enumerate(lanes)
+            ]
+            tag = _registers(platform, m, enable, SimpleNamespace(tag=tag), name).tag
             next_valid = Signal(name=f"{name}_valid")
             m.d.sync += next_valid.eq(valid)
             valid = next_valid
@@ -108,15 +114,31 @@ class OutputPipeline(wiring.Component):
         return m
 
 
-def _registers(m: Module, enable: Value, values: SimpleNamespace, name: str) -> SimpleNamespace:
+class _Product(NamedTuple):
+    """Formed on the way into its register."""
+
+    a: Value
+    b: Value
+
+
+class _Row(NamedTuple):
+    """`x` times a number of two bits, formed in front of its register."""
+
+    x: Value
+    bits: Value
+
+
+def _registers(platform: object, m: Module, enable: Value, values: SimpleNamespace, name: str) -> SimpleNamespace:
     """Each of `values` a cycle later; they move only with `enable`."""
-    registers = SimpleNamespace()
-    with m.If(enable):
-        for key, value in vars(values).items():
-            register = Signal(Value.cast(value).shape(), name=f"{name}_{key}")
-            m.d.sync += register.eq(value)
-            setattr(registers, key, register)
-    return registers
+
+    def registered(key: str, value: _Product | _Row | Value) -> Value:
+        if isinstance(value, _Row):
+            value = times_two_bits(platform, m, *value)
+        if isinstance(value, _Product):
+            return product(platform, m, *value, [enable], f"{name}_{key}")
+        return register(m, Value.cast(value), enable, f"{name}_{key}")
+
+    return SimpleNamespace(**{key: registered(key, value) for key, value in vars(values).items()})
 
 
 def _add_bias(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
@@ -149,9 +171,9 @@ def _split_factors(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
 def _multiply_halves(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
     """Three products instead of four (Karatsuba and Ofman, 1962): multipliers are what the array lacks."""
     return SimpleNamespace(
-        low=x.value[:HALF] * x.factor[:HALF],
-        cross=x.value_sum * x.factor_sum,
-        high=x.value[HALF:].as_signed() * x.factor[HALF:].as_signed(),
+        low=_Product(x.value[:HALF], x.factor[:HALF]),
+        cross=_Product(x.value_sum, x.factor_sum),
+        high=_Product(x.value[HALF:].as_signed(), x.factor[HALF:].as_signed()),
         shift=x.shift,
         res_low=x.row_0 + (x.row_1 << 2),
         res_high=x.row_2 + (x.row_3 << 2),
@@ -260,18 +282,14 @@ STAGES: tuple[Callable[[SimpleNamespace, data.View], SimpleNamespace], ...] = (
 OutputPipeline.LATENCY = len(STAGES)
 
 
-def _residual_rows(difference: Value, factor: Value) -> dict[str, Value]:
+def _residual_rows(difference: Value, factor: Value) -> dict[str, _Row | Value]:
     """Addends of ``difference * factor``, of two bits of `difference` each: row k counts ``4**k``, its sign
     ``-2**OUT_BITS``.
 
     They are added as logic: the factors are narrow, and multipliers are what the array lacks.
     """
-    rows: dict[str, Value] = {}
-    for k in range(OUT_BITS // 2):
-        low, high = difference[2 * k], difference[2 * k + 1]
-        rows[f"row_{k}"] = Mux(low, factor, 0) + (Mux(high, factor, 0) << 1)
-    rows["row_sign"] = Mux(difference[OUT_BITS], factor, 0)
-    return rows
+    rows = {f"row_{k}": _Row(factor, difference[2 * k : 2 * k + 2]) for k in range(OUT_BITS // 2)}
+    return {**rows, "row_sign": Mux(difference[OUT_BITS], factor, 0)}
 
 
 @dataclass(frozen=True)

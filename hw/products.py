@@ -1,32 +1,46 @@
-"""The array's products, which a platform with multipliers of its own may form in its way."""
+"""Products, which a platform with multipliers of its own may form in its way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 
 
 @runtime_checkable
-class HasProductPairs(Protocol):
-    """A platform that forms the products; it is given to `elaborate`, as for Amaranth's `lib.cdc`."""
+class HasProducts(Protocol):
+    """A platform that forms the products; it is given to `elaborate`, as for Amaranth's `lib.cdc`.
+
+    Attributes
+    ----------
+    weight_excess:
+        The first weight of a pair counts as so much more. Sums of products are set right once, see `weight_excess`.
+    """
+
+    weight_excess: int
 
     def product_pair(
         self, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
     ) -> tuple[Value, Value]:
         """As the function `product_pair`."""
 
+    def product(self, m: Module, a: Value, b: Value, enables: Sequence[Value], name: str) -> Value:
+        """As the function `product`."""
+
+    def times_two_bits(self, m: Module, x: Value, bits: Value) -> Value:
+        """As the function `times_two_bits`."""
+
 
 def product_pair(
     platform: object, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
 ) -> tuple[Value, Value]:
-    """``x * weights[0]`` and ``x * weights[1]``, as many cycles later as there are `enables`.
+    """``x * (weights[0] + weight_excess(platform))`` and ``x * weights[1]``, a cycle later for each of the `enables`.
 
     Parameters
     ----------
     platform:
-        Forms the products if it can (`HasProductPairs`); else they are written as multiplications.
+        Forms the products if it can (`HasProducts`); else they are written as multiplications.
     x, weights:
         int8.
     enables:
@@ -39,15 +53,34 @@ def product_pair(
     -------
     Two signed values of 16 bits.
     """
-    if isinstance(platform, HasProductPairs):
+    if isinstance(platform, HasProducts):
         return platform.product_pair(m, x, weights, enables, name)
     lower, upper = (pipelined(m, x * weight, enables, f"{name}_{k}") for k, weight in enumerate(weights))
     return lower, upper
 
 
+def product(platform: object, m: Module, a: Value, b: Value, enables: Sequence[Value], name: str) -> Value:
+    """``a * b``, with their signs, a cycle later for each of the `enables`."""
+    if isinstance(platform, HasProducts):
+        return platform.product(m, a, b, enables, name)
+    return pipelined(m, a * b, enables, name)
+
+
+def times_two_bits(platform: object, m: Module, x: Value, bits: Value) -> Value:
+    """``x * bits`` in the same cycle; `x` has a sign, and `bits` are two of a number that has none."""
+    if isinstance(platform, HasProducts):
+        return platform.times_two_bits(m, x, bits)
+    return Mux(bits[0], x, 0) + (Mux(bits[1], x, 0) << 1)
+
+
+def weight_excess(platform: object) -> int:
+    """What the first weight of each pair of products exceeds its own value by."""
+    return platform.weight_excess if isinstance(platform, HasProducts) else 0
+
+
 def register(m: Module, value: Value, enable: Value, name: str) -> Signal:
-    """`value` as it was in the last cycle with `enable`."""
-    held = Signal(value.shape(), name=name)
+    """`value` as it was in the last cycle with `enable`. It is not reset: whether data counts is kept elsewhere."""
+    held = Signal(value.shape(), name=name, reset_less=True)
     with m.If(enable):
         m.d.sync += held.eq(value)
     return held

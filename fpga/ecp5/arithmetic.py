@@ -6,7 +6,8 @@ With ``u = w0 + 128``, which is not negative, the multiplier forms ``P = (w1 * 2
 
     (u * x)[15:10] = P[15:10] - (w1 * x)[5:0]            modulo 2**6
     w1 * x         = P[25:10] - (u * x >> 10)            modulo 2**16
-    w0 * x         = u * x - 128 * x                     modulo 2**16, the upper nine bits alone
+
+The array takes ``128 * x`` from sums of ``u * x``, once for all of them.
 
 That three values of 8 bits give the right products in all 2**24 cases is checked by running through them.
 """
@@ -15,10 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
 from dovetail.hw.products import pipelined, register
 from dovetail.isa.config import INP_BITS, WGT_BITS
+
+from .chains import times_two_bits
 
 FACTOR_BITS = 18
 RESULT_BITS = 36
@@ -26,21 +29,23 @@ SHARED_LSB = 10
 """Where ``w1 * x`` begins in `P`; from here on it overlaps ``u * x``."""
 PRODUCT_BITS = INP_BITS + WGT_BITS
 SHARED_BITS = PRODUCT_BITS - SHARED_LSB
-OFFSET_LSB = WGT_BITS - 1
-"""``u - w0`` is 1 here."""
 INSIDE = 2
 """Registers that a multiplier has around it: at its inputs, and at its output."""
 
 
 class Ecp5Arithmetic:
-    """What a platform of the ECP5 family adds for the machine's products; see `hw.products.HasProductPairs`.
+    """What a platform of the ECP5 family adds for the machine's products; see `hw.products.HasProducts`.
 
     Attributes
     ----------
+    weight_excess:
+        See there.
     multipliers:
         How many pairs of products may still take a multiplier; those beyond are made of logic. None is no limit.
     """
 
+    weight_excess = 1 << WGT_BITS - 1
+    """``u - w0``."""
     multipliers: int | None = None
 
     def product_pair(
@@ -58,49 +63,75 @@ class Ecp5Arithmetic:
         lower, upper = weights
         within = min(INSIDE, max(1, len(enables) - 1))
         inner, outer = enables[:within], enables[within:]
-        wide = multiplier(m, Cat(lower[:-1], ~lower[-1], Const(0, SHARED_LSB - WGT_BITS), upper), x, inner)
+        wide = multiplier(m, Cat(_increased(lower), Const(0, SHARED_LSB - WGT_BITS), upper), x, inner)
 
         for enable in inner[:-1]:
             x = register(m, x.as_signed(), enable, f"{name}_x")
             upper = register(m, upper[:SHARED_BITS], enable, f"{name}_upper")
-        modulo = product_modulo(x, upper, SHARED_BITS)
-        excess = (Cat(Const(0, SHARED_LSB - OFFSET_LSB), modulo) + x.as_signed())[: PRODUCT_BITS - OFFSET_LSB]
-        shared = register(m, modulo, inner[-1], f"{name}_shared")
-        excess = register(m, excess, inner[-1], f"{name}_excess")
+        shared = register(m, product_modulo(m, x, upper, SHARED_BITS), inner[-1], f"{name}_shared")
 
         carried = Signal(signed(SHARED_BITS), name=f"{name}_carried")
         products = [Signal(signed(PRODUCT_BITS), name=f"{name}_{k}") for k in range(2)]
         m.d.comb += [
             carried.eq(wide[SHARED_LSB:PRODUCT_BITS] - shared),
-            products[0].eq(Cat(wide[:OFFSET_LSB], (wide[OFFSET_LSB:PRODUCT_BITS] - excess)[: len(excess)])),
+            products[0].eq(Cat(wide[:SHARED_LSB], carried)),
             products[1].eq(wide[SHARED_LSB : SHARED_LSB + PRODUCT_BITS] - carried),
         ]
         first, second = (pipelined(m, product, outer, f"{name}_{k}") for k, product in enumerate(products))
         return first, second
 
+    def product(self, m: Module, a: Value, b: Value, enables: Sequence[Value], name: str) -> Value:
+        """As `hw.products.product`, of factors of 18 bits with a sign or 17 without; the first registers are inside."""
+        first, second = (value if value.shape().signed else Cat(value, Const(0, 1)) for value in (a, b))
+        shape = (a * b).shape()
+        wide = multiplier(m, first, second, enables[:INSIDE])[: shape.width]
+        return pipelined(m, wide.as_signed() if shape.signed else wide, enables[INSIDE:], name)
+
+    def times_two_bits(self, m: Module, x: Value, bits: Value) -> Value:
+        """As `hw.products.times_two_bits`."""
+        return times_two_bits(m, x, bits, len(x) + 2)
+
 
 def _pair_of_logic(
     m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
 ) -> tuple[Value, Value]:
-    products = []
-    for weight in weights:
-        rows: list[Value] = [Mux(bit, x, 0).as_signed() << place for place, bit in enumerate(weight[:-1])]
-        rows.append(Const(0) - (Mux(weight[-1], x, 0).as_signed() << len(weight) - 1))
-        products.append(_sum(rows, PRODUCT_BITS).as_signed())
+    lower, upper = weights
+    products = [_product_of_logic(m, x, _increased(lower), is_signed=False), _product_of_logic(m, x, upper)]
     first, second = (pipelined(m, product, enables, f"{name}_{k}") for k, product in enumerate(products))
     return first, second
 
 
-def product_modulo(a: Value, b: Value, bits: int) -> Value:
-    """``a * b`` modulo ``2**bits``, in logic."""
-    return _sum([Mux(b[k], a[: bits - k], 0) << k for k in range(bits)], bits)
-
-
-def _sum(rows: list[Value], bits: int) -> Value:
-    """Modulo ``2**bits``, by a tree of adders."""
+def _product_of_logic(m: Module, x: Value, weight: Value, *, is_signed: bool = True) -> Value:
+    """``x * weight``; two bits of `weight` a row."""
+    rows: list[Value] = [
+        times_two_bits(m, x, weight[k : k + 2], len(x) + 2, is_signed=is_signed and k + 2 == len(weight))
+        for k in range(0, len(weight), 2)
+    ]
+    apart = 2
     while len(rows) > 1:
-        rows = [Value.cast(sum(rows[k : k + 2])) for k in range(0, len(rows), 2)]
-    return rows[0][:bits]
+        rows = [_shifted_sum(rows[k], rows[k + 1], apart) for k in range(0, len(rows), 2)]
+        apart *= 2
+    return rows[0][:PRODUCT_BITS].as_signed()
+
+
+def _shifted_sum(low: Value, high: Value, apart: int) -> Value:
+    """``low + (high << apart)``, signed; what only `low` has is not added to anything."""
+    return Cat(low[:apart], low[apart:].as_signed() + high).as_signed()
+
+
+def _increased(weight: Value) -> Value:
+    """By `weight_excess`, which leaves nothing that is negative."""
+    return Cat(weight[:-1], ~weight[-1])
+
+
+def product_modulo(m: Module, a: Value, b: Value, bits: int) -> Value:
+    """``a * b`` modulo ``2**bits``, an even number, in logic."""
+    total: Value | None = None
+    for k in reversed(range(0, bits, 2)):
+        row = times_two_bits(m, a, b[k : k + 2], bits - k)
+        total = row if total is None else Cat(row[:2], (row[2:] + total)[: len(total)])
+    assert total is not None
+    return total
 
 
 def multiplier(m: Module, a: Value, b: Value, enables: Sequence[Value]) -> Signal:

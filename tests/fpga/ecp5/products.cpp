@@ -1,4 +1,5 @@
-// Runs through all factors of pairs of products and compares them with the processor's own multiplication.
+// Runs through all factors of pairs of products and compares them with the processor's own multiplication. The first weight
+// counts as 128 more.
 
 #include <cstdint>
 #include <cstdio>
@@ -17,7 +18,7 @@ Factors factors(uint32_t number) {
 bool right(const char* pair, uint32_t number, uint32_t latency, int16_t first, int16_t second) {
   if (number + 1 < latency) return true;
   const Factors f = factors(number + 1 - latency);
-  if (first == f.x * f.lower && second == f.x * f.upper) return true;
+  if (first == f.x * (f.lower + 128) && second == f.x * f.upper) return true;
   std::printf("%s: x=%d lower=%d upper=%d gave %d and %d\n", pair, f.x, f.lower, f.upper, first, second);
   return false;
 }

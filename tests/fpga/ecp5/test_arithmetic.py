@@ -15,7 +15,7 @@ from dovetail.hw.products import product_pair
 from dovetail.sim.rtl.toolchain import MAKE_VARIABLES, tool_environment, verilator_binary
 
 HERE = Path(__file__).resolve().parent
-CELL = Path(str(dovetail.sim.__file__)).resolve().parent / "ecp5" / "mult18x18d.v"
+CELLS = [Path(str(dovetail.sim.__file__)).resolve().parent / "ecp5" / name for name in ("mult18x18d.v", "ccu2c.v")]
 
 
 def pairs_verilog() -> str:
@@ -40,7 +40,7 @@ def test_both_products_are_right_for_all_factors(tmp_path: Path) -> None:
     (tmp_path / "pairs.v").write_text(text)
     make = ["make", "-f", "Vpairs.mk", *MAKE_VARIABLES, "OPT_FAST=-O2"]
     flags = ["-cc", "--exe", "--no-timing", "-Mdir", str(tmp_path), "--top-module", "pairs", "-Wno-fatal", "-Wno-lint"]
-    sources = [str(HERE / "products.cpp"), str(tmp_path / "pairs.v"), str(CELL)]
+    sources = [str(HERE / "products.cpp"), str(tmp_path / "pairs.v"), *map(str, CELLS)]
     for command in ([str(verilator_binary()), *flags, *sources], make):
         done = subprocess.run(command, cwd=tmp_path, env=tool_environment(), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]

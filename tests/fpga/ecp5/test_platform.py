@@ -11,7 +11,7 @@ from dovetail.fpga.boards import BOARDS, ULX3S_25F, Board
 from dovetail.fpga.boards.pynq import PYNQ_Z1
 from dovetail.fpga.ecp5.emit import TopFiles, emit_top
 from dovetail.fpga.ecp5.platform import find_platform
-from dovetail.hw.products import HasProductPairs
+from dovetail.hw.products import HasProducts
 from dovetail.isa.config import ConfigError, load_config
 
 TINY = load_config("tiny")
@@ -77,7 +77,7 @@ def test_a_platform_is_the_boards(board: Board) -> None:
     platform = find_platform(board)
     assert (platform.device, platform.speed) == (board.device, board.speed)
     assert platform.default_clk_frequency == board.clock_hz
-    assert isinstance(platform, HasProductPairs)
+    assert isinstance(platform, HasProducts)
 
 
 def test_what_cannot_be_built_is_refused() -> None:

@@ -1,0 +1,85 @@
+"""The multiplier array against NumPy's dot products, with any pipeline and however its products are formed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.hdl import Elaboratable, Fragment, Module, Value
+
+from dovetail.hw.array import GemmArray
+from dovetail.hw.products import HasProducts, pipelined
+from dovetail.isa.config import Config
+from tests.hw.dma_bench import simulate
+
+CYCLES = 40
+
+
+class ArrayOn(Elaboratable):
+    """An array as a platform has it. A simulation has none of its own."""
+
+    def __init__(self, array: GemmArray, platform: object) -> None:
+        self.array = array
+        self.platform = platform
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.array = Fragment.get(self.array, self.platform)
+        return m
+
+
+class Exceeding:
+    """A platform whose products have an excess."""
+
+    weight_excess = 128
+
+    def product_pair(
+        self, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
+    ) -> tuple[Value, Value]:
+        products = (x * (weights[0] + self.weight_excess), x * weights[1])
+        first, second = (pipelined(m, product, enables, f"{name}_{k}") for k, product in enumerate(products))
+        return first, second
+
+    def product(self, m: Module, a: Value, b: Value, enables: Sequence[Value], name: str) -> Value:
+        raise NotImplementedError
+
+    def times_two_bits(self, m: Module, x: Value, bits: Value) -> Value:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("platform", [None, Exceeding()], ids=["generic", "with an excess"])
+@pytest.mark.parametrize(
+    ("batch", "block", "mul_stages", "add_stages"),
+    [(1, 4, 1, 0), (1, 4, 2, 1), (2, 4, 1, 2), (1, 8, 3, 2), (1, 8, 4, 3), (1, 4, 3, 4)],
+)
+def test_sums_follow_the_latency_after_and_stay(
+    platform: HasProducts | None, batch: int, block: int, mul_stages: int, add_stages: int
+) -> None:
+    config = Config(
+        batch=batch, block_in=block, block_out=block, out_lanes=1, mul_stages=mul_stages, add_stages=add_stages
+    )
+    array = GemmArray(config)
+    rng = np.random.default_rng(1)
+    inputs = rng.integers(-128, 128, (CYCLES, batch, block), np.int8)
+    weights = rng.integers(-128, 128, (CYCLES, block, block), np.int8)
+    inputs[0], weights[0] = -128, -128  # the sums that need all their bits
+    enabled = rng.random(CYCLES) < 0.6
+    enabled[0] = True
+    dots = np.einsum("vbi,voi->vbo", inputs.astype(np.int32), weights.astype(np.int32))
+    last_enabled = np.maximum.accumulate(np.where(enabled, np.arange(CYCLES), 0))
+    found: list[list[int]] = []
+
+    async def bench(ctx: Any) -> None:
+        for cycle in range(CYCLES):
+            ctx.set(array.en, int(enabled[cycle]))
+            ctx.set(array.inp, int.from_bytes(inputs[cycle].tobytes(), "little"))
+            ctx.set(array.wgt, int.from_bytes(weights[cycle].tobytes(), "little"))
+            _, _, sums = await ctx.tick().sample(array.sums)
+            places = [sums >> k * array.sum_bits & (1 << array.sum_bits) - 1 for k in range(batch * block)]
+            found.append([place - (place >> array.sum_bits - 1 << array.sum_bits) for place in places])
+
+    simulate(ArrayOn(array, platform), main=bench)
+    expected = dots[last_enabled].reshape(CYCLES, -1)[: CYCLES - array.LATENCY]
+    np.testing.assert_array_equal(found[array.LATENCY :], expected)
