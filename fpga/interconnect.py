@@ -7,10 +7,11 @@ from typing import Any
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from dovetail.hw.axi import AxiId
 from dovetail.hw.interfaces import Axi4, level_bits
+from dovetail.hw.skid import SkidBuffer
 from dovetail.isa.config import Config
 
 LINK_ID = max(AxiId) + 1
@@ -24,7 +25,8 @@ OWED = 16
 class AxiJoin(wiring.Component):
     """Joins the accelerator and the link; the accelerator goes first, but passes the link `PATIENCE` times at most.
 
-    Everything passes without a clock's delay. Data to write follows in the order of the addresses.
+    Everything passes without a clock's delay but for data, which comes from far: what was read, and what the
+    accelerator writes. Data to write follows in the order of the addresses.
 
     Members
     -------
@@ -45,7 +47,9 @@ class AxiJoin(wiring.Component):
         m.submodules.owed = owed = SyncFIFO(width=1, depth=OWED)
         self._addresses(m, self.accelerator.ar, self.link.ar, self.memory.ar, Const(1), "read")
         turn = self._addresses(m, self.accelerator.aw, self.link.aw, self.memory.aw, owed.w_rdy, "write")
-        self._data(m, owed.r_rdy & ~owed.r_data, self.accelerator.w)
+        m.submodules.written = written = SkidBuffer(self.memory.w.p.shape())
+        connect(m, flipped(self.accelerator.w), written.input)
+        self._data(m, owed.r_rdy & ~owed.r_data, written.output)
         self._data(m, owed.r_rdy & owed.r_data, self.link.w)
         w = self.memory.w
         m.d.comb += [
@@ -53,7 +57,9 @@ class AxiJoin(wiring.Component):
             owed.w_en.eq(self.memory.aw.valid & self.memory.aw.ready),
             owed.r_en.eq(w.valid & w.ready & w.p.last),
         ]
-        self._answers(m, self.accelerator.r, self.link.r, self.memory.r)
+        m.submodules.read = read = SkidBuffer(self.memory.r.p.shape())
+        connect(m, flipped(self.memory.r), read.input)
+        self._answers(m, self.accelerator.r, self.link.r, read.output)
         self._answers(m, self.accelerator.b, self.link.b, self.memory.b)
         return m
 

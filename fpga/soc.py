@@ -1,16 +1,17 @@
 """The system on chip: accelerator, memory controller and the host's link, whatever the device they are built on."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from dovetail.hw.accelerator import Accelerator
+from dovetail.hw.skid import SkidBuffer
 from dovetail.isa.config import Config, ConfigError, clog2
 
 from .boards import Board
 from .interconnect import AxiJoin
 from .link.server import LinkServer
-from .link.uart import MIN_DIVISOR, UartRx, UartTx
+from .link.uart import BYTE_BITS, MIN_DIVISOR, UartRx, UartTx
 from .sdram.chips import SdramChip
 from .sdram.controller import SdramController
 from .sdram.pads import SdramPads
@@ -139,10 +140,12 @@ class Soc(wiring.Component):
         m.submodules.link = link = LinkServer(config, memory_bytes=board.memory_bytes, clock_hz=board.system_hz)
         m.submodules.receiver = receiver = UartRx(self.divisor)
         m.submodules.transmitter = transmitter = UartTx(self.divisor)
+        m.submodules.sent = sent = SkidBuffer(unsigned(BYTE_BITS))
 
         m.d.comb += [receiver.pin.eq(self.rx), self.tx.eq(transmitter.pin)]
         connect(m, receiver.bytes, link.rx)
-        connect(m, link.tx, transmitter.bytes)
+        connect(m, link.tx, sent.input)
+        connect(m, sent.output, transmitter.bytes)
         connect(m, link.ctl, accelerator.ctl)
         connect(m, link.axi, join.link)
         connect(m, accelerator.axi, join.accelerator)

@@ -135,7 +135,7 @@ class Accelerator(wiring.Component):
 
         m.d.comb += [
             self.irq.eq(control.irq),
-            self.obs.running.eq(~control.units_reset),
+            self.obs.running.eq(control.live),
         ]
         for name, unit in (("load", load), ("compute", compute), ("store", store)):
             m.d.comb += getattr(self.obs, f"{name}_activity").eq(unit.activity)

@@ -139,12 +139,15 @@ class AxiPort(wiring.Component):
         """The write channels. Returns whether a write is in flight."""
         limit = self.config.max_bursts
         client, aw, w, b = self.store_write, self.axi.aw, self.axi.w, self.axi.b
+        m.submodules.write_requests = requests = SkidBuffer(burst())
+        connect(m, flipped(client.request), requests.input)
+        request = requests.output
         flights = Room(limit, name="writes")
         taken = Signal()
         room = (~aw.valid | aw.ready) & ~flights.full & ~self.abort
         m.d.comb += [
-            client.request.ready.eq(room),
-            taken.eq(client.request.valid & room),
+            request.ready.eq(room),
+            taken.eq(request.valid & room),
             b.ready.eq(1),
             client.done.eq(b.valid & ~self.abort),
             client.error.eq(b.payload.resp[1]),
@@ -153,8 +156,8 @@ class AxiPort(wiring.Component):
             m.d.sync += aw.valid.eq(taken)
         with m.If(taken):
             m.d.sync += [
-                aw.payload.addr.eq(client.request.payload.addr + self.base),
-                aw.payload.len.eq(client.request.payload.beats_minus_one),
+                aw.payload.addr.eq(request.payload.addr + self.base),
+                aw.payload.len.eq(request.payload.beats_minus_one),
                 aw.payload.id.eq(AxiId.STORE),
             ]
         flights.count(m, taken=taken, ended=b.valid)
@@ -166,7 +169,7 @@ class AxiPort(wiring.Component):
         w_free = ~w.valid | w.ready
         m.d.comb += [
             owed.w_en.eq(taken),
-            owed.w_data.eq(client.request.payload.beats_minus_one),
+            owed.w_data.eq(request.payload.beats_minus_one),
             last.eq(more_beats < 0),
             sends.eq(w_free & owing & (client.beat.valid | self.abort)),
             client.beat.ready.eq(w_free & owing & ~self.abort),

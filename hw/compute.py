@@ -6,8 +6,9 @@ A slot passes these stages, a cycle each, and nothing stalls on the way::
     1           micro-op + offset = indices
     2           the input and weight buffers are read
     3           the operands arrive; the array starts
-    EXECUTE - 1 acc[dst] (read a stage earlier) arrives, or is taken from results that were not yet written
-    EXECUTE     the array's sums arrive; acc[dst], which may be the result of the slot just before, is updated
+    EXECUTE - 1 the array's sums arrive, or the ALU's operand is chosen; acc[dst] (read a stage earlier) arrives, or is
+                taken from results that were not yet written
+    EXECUTE     acc[dst], which may be the result of the slot just before, is updated
     EXECUTE + 1 the result is written
 
 A write is seen by reads that begin the cycle after it. So a slot must be handed the results of the three slots before
@@ -89,7 +90,8 @@ class ComputeUnit(wiring.Component):
         connect(m, flipped(self.instructions), sequencer.instructions)
         connect(m, sequencer.from_load, flipped(self.from_load))
         connect(m, sequencer.from_store, flipped(self.from_store))
-        execute = OPERAND_STAGE + array.LATENCY
+        before = OPERAND_STAGE + array.LATENCY
+        execute = before + 1
 
         # slots[k] is the slot in stage k; its indices are there from INDEX_STAGE on.
         slots: dict[int, data.View] = {0: sequencer.slot}
@@ -100,7 +102,7 @@ class ComputeUnit(wiring.Component):
         dst, src, wgt = self._indices(m, sequencer, slots)
         dsts = {INDEX_STAGE: dst}
         for stage in range(INDEX_STAGE + 1, execute + 2):
-            dsts[stage] = Signal(config.acc_index_bits, name=f"dst_{stage}")
+            dsts[stage] = Signal(config.acc_index_bits, name=f"dst_{stage}", reset_less=True)
             m.d.sync += dsts[stage].eq(dsts[stage - 1])
 
         def writes(stage: int) -> Value:
@@ -122,51 +124,50 @@ class ComputeUnit(wiring.Component):
             array.inp.eq(self.inp_read.data),
             array.wgt.eq(self.wgt_read.data),
         ]
-        before = execute - 1
+        gathers = before - 1
         vector = self.inp_read.data
-        for stage in range(OPERAND_STAGE, before):
+        for stage in range(OPERAND_STAGE, gathers):
             with_alu = slots[stage].valid & ~slots[stage].gemm
             vector = register(m, vector, with_alu, f"vector_{stage + 1}")
-        operand = self._operand(m, slots[before], vector)
+        operand = self._operand(m, slots[gathers], vector)
         control = Signal(LaneControl)
-        from_acc = Signal()
+        from_acc, fetches = Signal(), Signal()
         m.d.sync += [
+            from_acc.eq(slots[gathers].source == AluSource.ACC),
             control.eq(decode(m, slots[before].gemm, slots[before].overwrite, slots[before].op)),
-            from_acc.eq(~slots[before].gemm & (slots[before].source == AluSource.ACC)),
+            fetches.eq(slots[before].valid & slots[before].fetch_source),
         ]
 
         # The accumulator as it was READ_LATENCY ago, or the younger result that it lacks but for the youngest.
         reads = execute - READ_LATENCY
         m.d.comb += self.acc_read.index.eq(dsts[reads])
         early = reads - 1
-        if early >= INDEX_STAGE:
-            m.d.sync += self.acc_read.en.eq(slots[early].valid & ~slots[early].overwrite & ~same(early, reads))
-        else:
-            m.d.comb += self.acc_read.en.eq(slots[reads].valid & ~slots[reads].overwrite & ~same(reads, before))
-        results = [Signal(config.acc_bytes * 8, name=f"result_{age}") for age in range(READ_LATENCY)]
-        forward, newer, older = Signal(), Signal(), Signal()
+        m.d.sync += self.acc_read.en.eq(slots[early].valid & ~slots[early].overwrite & ~same(early, reads))
+        results = [Signal(config.acc_bytes * 8, name=f"result_{age}", reset_less=True) for age in range(READ_LATENCY)]
+        follows, forward, newer, older = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
-            forward.eq(same(before, execute)),
+            follows.eq(same(before - 1, before)),  # then same(before, execute)
+            forward.eq(follows),
             newer.eq(same(reads, execute)),
             older.eq(same(reads, execute + 1)),
         ]
-        held = Signal(config.acc_bytes * 8)
+        held = Signal(config.acc_bytes * 8, reset_less=True)
         with m.If(slots[before].valid):
             m.d.sync += held.eq(Mux(newer, results[0], Mux(older, results[1], self.acc_read.data)))
 
-        now = slots[execute]
         current = Signal.like(held)
-        source = Signal.like(held)
+        source = Signal.like(held, reset_less=True)
         m.d.comb += current.eq(Mux(forward, results[0], held))
-        with m.If(now.valid & now.fetch_source):
+        with m.If(fetches):
             m.d.sync += source.eq(current)
 
         lanes = []
         for place in range(config.batch * config.block_out):
+            x, alone, kept = (v.word_select(place, ACC_BITS).as_signed() for v in (current, held, source))
             total = array.sums.word_select(place, array.sum_bits).as_signed()
-            other = Mux(from_acc, source.word_select(place, ACC_BITS), operand.word_select(place, IMM_BITS).as_signed())
-            y = Mux(now.gemm, total, other)[:ACC_BITS].as_signed()
-            x, alone = (v.word_select(place, ACC_BITS).as_signed() for v in (current, held))
+            other = Mux(from_acc, Mux(fetches, x, kept), operand.word_select(place, IMM_BITS).as_signed())
+            y = Mux(slots[before].gemm, total, other)[:ACC_BITS].as_signed()
+            y = register(m, y, slots[before].valid, f"y_{place}").as_signed()
             lanes.append(alu_lane(m, control, x, alone, y, name=f"lane_{place}"))
         with m.If(writes(execute)):
             m.d.sync += results[0].eq(Cat(lanes))
@@ -174,7 +175,7 @@ class ComputeUnit(wiring.Component):
             m.d.sync += results[1].eq(results[0])
 
         written = slots[execute + 1]
-        m.d.sync += self.acc_write.en.eq(writes(execute) & ~(writes(before) & same(before, execute)))
+        m.d.sync += self.acc_write.en.eq(writes(execute) & ~(writes(before) & follows))
         m.d.comb += [
             self.acc_write.index.eq(dsts[execute + 1]),
             self.acc_write.data.eq(results[0]),
@@ -201,7 +202,7 @@ class ComputeUnit(wiring.Component):
         m.d.sync += offset.eq(sequencer.offset)
         indices, lsb = [], 0
         for name, width in uop_fields(self.config).items():
-            index = Signal(width, name=name)
+            index = Signal(width, name=name, reset_less=True)
             with m.If(slots[1].valid):
                 m.d.sync += index.eq(self.uop_read.data[lsb : lsb + width] + offset[name])
                 if name == "dst":

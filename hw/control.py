@@ -31,7 +31,7 @@ class Control(wiring.Component):
     Members
     -------
     start, reset, acknowledge: In(1)
-        From the register block.
+        From the register block. A start is heard two cycles after the machine became idle at the earliest.
     watchdog: In(32)
         Cycles without progress before the program is stopped; 0 is never.
     finished: In(1)
@@ -49,6 +49,8 @@ class Control(wiring.Component):
         A bit for each `Counter`: count up in this cycle.
     drained: In(1)
         With `abort`: nothing is in flight any more.
+    live: Out(1)
+        Running or draining.
     abort: Out(1)
         Bring the bus to rest.
     units_reset: Out(1)
@@ -84,8 +86,9 @@ class Control(wiring.Component):
     store_active: In(1)
     events: In(len(Counter))
     drained: In(1)
-    abort: Out(1)
-    units_reset: Out(1)
+    live: Out(1)
+    abort: Out(1, init=1)
+    units_reset: Out(1, init=1)
     units_start: Out(1)
     clear: Out(1)
     irq: Out(1)
@@ -99,18 +102,25 @@ class Control(wiring.Component):
         m = Module()
         expired, begin, finished = Signal(), Signal(), Signal()
         outcome = Signal(Status)
+        starting, rested = Signal(), Signal(init=1)
         m.d.sync += finished.eq(self.finished)
         m.d.comb += [
-            begin.eq(self.start & (self.status == Status.IDLE)),
-            self.units_reset.eq((self.status != Status.RUNNING) & (self.status != Status.DRAINING)),
-            self.abort.eq(self.status == Status.DRAINING),
+            self.live.eq((self.status == Status.RUNNING) | (self.status == Status.DRAINING)),
+            begin.eq(self.start & (self.status == Status.IDLE) & rested),
             self.irq.eq(
                 (self.status == Status.DONE)
                 | (self.status == Status.STOPPED)
                 | ((self.status == Status.DRAINING) & expired)
             ),
         ]
-        m.d.sync += self.units_start.eq(begin)
+        # The reset reaches all of the chip: it is a register, and what it clears is not looked at in the cycle after.
+        m.d.sync += [
+            self.units_reset.eq(~self.live),
+            rested.eq(self.units_reset),
+            self.abort.eq(self.status != Status.RUNNING),
+            starting.eq(begin),
+            self.units_start.eq(starting),
+        ]
         error, cause = self._first_error(m, finished, expired)
         with m.Switch(self.status):
             with m.Case(Status.IDLE):
@@ -135,7 +145,7 @@ class Control(wiring.Component):
                 with m.If(self.acknowledge):
                     m.d.sync += self.status.eq(Status.IDLE)
         with m.If(self.reset):
-            with m.If((self.status == Status.RUNNING) | (self.status == Status.DRAINING)):
+            with m.If(self.live):
                 m.d.sync += [self.status.eq(Status.DRAINING), outcome.eq(Status.IDLE)]
             with m.Else():
                 m.d.sync += self.status.eq(Status.IDLE)
@@ -195,12 +205,11 @@ class Control(wiring.Component):
         quiet = Signal(REGISTER_BITS)
         progress = Signal()
         m.d.sync += progress.eq(self.progress)
-        live = (self.status == Status.RUNNING) | (self.status == Status.DRAINING)
         was_draining = Signal()
         m.d.sync += was_draining.eq(self.status == Status.DRAINING)
         enters = (self.status == Status.DRAINING) & ~was_draining
         m.d.comb += expired.eq((self.watchdog != 0) & (quiet >= self.watchdog) & ~enters)
-        with m.If(~live | enters | progress):
+        with m.If(~self.live | enters | progress):
             m.d.sync += quiet.eq(0)
         with m.Elif(~expired):
             m.d.sync += quiet.eq(quiet + 1)

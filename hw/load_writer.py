@@ -251,7 +251,8 @@ class LoadWriter(wiring.Component):
         m.submodules.beats = beats = SyncFIFOBuffered(width=config.bus_bits + 1, depth=BEATS)
         room = Room(BEATS, name="beats")
         enables = {buffer: Signal(lanes, name=f"{buffer.name.lower()}_en") for buffer, lanes in self.lanes.items()}
-        index, beat = Signal(config.sram_index_bits), Signal(config.bus_bits)
+        indices = {buffer: Signal(config.sram_index_bits, name=f"{buffer.name.lower()}_index") for buffer in self.lanes}
+        beat = Signal(config.bus_bits, reset_less=True)
         ends, writes, asks_acc = Signal(), Signal(), Signal()
         out_free, possible, pops = Signal(), Signal(), Signal()
         current = steps.payload
@@ -278,17 +279,18 @@ class LoadWriter(wiring.Component):
                 ends.eq(steps.valid & possible & current.ends),
                 writes.eq(touches),
                 asks_acc.eq(touches & (current.buffer == Buffer.ACC)),
-                index.eq(current.entry),
                 beat.eq(Mux(current.pads, padding, self._shifted(beats.r_data[:-1], current.place))),
             ]
             for buffer, enable in enables.items():
                 one_hot = Cat(current.pads | (current.lane == k) for k in range(len(enable)))
                 m.d.sync += enable.eq(Mux(touches & (current.buffer == buffer), one_hot, 0))
+                with m.If(current.buffer == buffer):
+                    m.d.sync += indices[buffer].eq(current.entry)
         for buffer, enable in enables.items():
             port = getattr(self, buffer.name.lower())
             m.d.comb += [
                 port.en.eq(enable),
-                port.index.eq(index),
+                port.index.eq(indices[buffer]),
                 port.data.eq(beat.replicate(len(enable))),
             ]
 

@@ -27,15 +27,16 @@ class SkidBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spare = Signal.like(self.input.payload)
+        spare = Signal.like(self.input.payload, reset_less=True)
+        payload = Signal.like(self.input.payload, reset_less=True)
         spare_valid = Signal()
-        m.d.comb += self.input.ready.eq(~spare_valid)
+        m.d.comb += [self.input.ready.eq(~spare_valid), self.output.payload.eq(payload)]
         with m.If(~spare_valid):
             m.d.sync += spare.eq(self.input.payload)
         with m.If(~self.output.valid | self.output.ready):
             m.d.sync += [
                 self.output.valid.eq(spare_valid | self.input.valid),
-                self.output.payload.eq(Mux(spare_valid, spare, self.input.payload)),
+                payload.eq(Mux(spare_valid, spare, self.input.payload)),
                 spare_valid.eq(0),
             ]
         with m.Elif(self.input.valid):

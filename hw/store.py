@@ -109,14 +109,17 @@ class StoreUnit(wiring.Component):
             writes.group_valid.eq(pipeline.out_valid),
             writes.group.eq(pipeline.out),
             writes.group_slot.eq(pipeline.out_tag),
-            writes.beat_valid.eq(groups.beat_valid),
-            writes.beat.eq(groups.beat),
-            writes.beat_slot.eq(groups.slot),
             self.idle.eq(~self.instructions.valid & ~taken_valid & writes.complete),
             self.index.eq(taken.index),
             self.fault.eq(reads.fault | writes.fault),
             self.fault_write.eq(writes.fault),
             self.fault_index.eq(Mux(writes.complete, taken.index, writes.index)),
+        ]
+        # Far from the groups, and as late as those that pass the pipeline.
+        m.d.sync += [
+            writes.beat_valid.eq(groups.beat_valid),
+            writes.beat.eq(groups.beat),
+            writes.beat_slot.eq(groups.slot),
         ]
         held = Signal.like(self.index)
         m.d.sync += held.eq(self.index)
@@ -274,8 +277,8 @@ class StoreUnit(wiring.Component):
         per_record = max(1, PARAM_RECORD_BYTES // config.bus_bytes)
         reading, read_end = Signal(), Signal()
         beat = Signal(range(beats))
-        records = Signal(data.ArrayLayout(record(), config.block_out))
-        earlier = Signal(config.bus_bits)
+        records = Signal(data.ArrayLayout(record(), config.block_out), reset_less=True)
+        earlier = Signal(config.bus_bits, reset_less=True)
         arriving = Cat(earlier if per_record > 1 else [], self.read.beat.payload.data)[: record().size]
         m.d.comb += read_end.eq(reads.param & (beat == beats - 1))
         with m.If(reads.param):

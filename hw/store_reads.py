@@ -11,6 +11,7 @@ from dovetail.isa.config import OUT_BITS, Config, clog2
 
 from .bursts import BurstSplitter, block
 from .interfaces import ReadClient, level_bits
+from .skid import SkidBuffer
 from .store_groups import pick
 from .store_writes import place_bits
 
@@ -97,22 +98,29 @@ class StoreReads(wiring.Component):
             beats.w_data.eq(self.read.beat.payload.data),
             self.fault.eq(self.read.beat.valid & self.read.beat.payload.error),
         ]
-        self._unpack(m, beats, starts)
+        # Groups are taken in the cycle that finds them, far from the memory of the beats.
+        m.submodules.skid = skid = SkidBuffer(unsigned(config.bus_bits))
+        m.d.comb += [
+            skid.input.valid.eq(beats.r_rdy),
+            skid.input.payload.eq(beats.r_data),
+            beats.r_en.eq(skid.input.ready),
+        ]
+        self._unpack(m, skid.output, starts)
         return m
 
-    def _unpack(self, m: Module, beats: SyncFIFOBuffered, starts: Signal) -> None:
+    def _unpack(self, m: Module, beats: stream.Interface, starts: Signal) -> None:
         """Beats to groups. A row starts at any entry, in a beat of its own."""
         config = self.config
         group_bits = config.out_lanes * OUT_BITS
-        parts = [beats.r_data[k : k + group_bits] for k in range(0, config.bus_bits, group_bits)]
+        parts = [beats.payload[k : k + group_bits] for k in range(0, config.bus_bits, group_bits)]
         lsb = clog2(config.out_lanes)
         row_place, place, pitch = (Signal(place_bits(config), name=name) for name in ("row_place", "place", "pitch"))
         beat_end = place == len(parts) - 1 if len(parts) > 1 else Const(1)
         moves = self.group.valid & self.group.ready
         m.d.comb += [
-            self.group.valid.eq(beats.r_rdy),
+            self.group.valid.eq(beats.valid),
             self.group.payload.eq(pick(parts, place)),
-            beats.r_en.eq(moves & (self.row_end | beat_end)),
+            beats.ready.eq(moves & (self.row_end | beat_end)),
         ]
         with m.If(starts):
             first = self.block.payload.block.addr[lsb:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Array, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,6 +30,9 @@ def vector(config: Config) -> data.StructLayout:
 class VectorReader(wiring.Component):
     """Reads accumulator vectors ahead of their use: one waits while another is used.
 
+    From the use of a vector it is two cycles until the next has come in its place. With as many `entries` vectors
+    follow each other as fast as they are used: every other cycle at most, or each when a vector is used all at once.
+
     Members
     -------
     walk: In(stream of `walk`)
@@ -44,6 +47,7 @@ class VectorReader(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.entries = 2 if config.out_lanes < config.batch * config.block_out else 3
         super().__init__(
             {
                 "walk": In(stream.Signature(walk(config))),
@@ -63,9 +67,10 @@ class VectorReader(wiring.Component):
         row_first = Signal(config.acc_index_bits)
         rows_left, cols_left = Signal(ROWS_BITS), Signal(COLS_BITS)
         granted, row_end, last = Signal(), Signal(), Signal()
-        arriving, spare_valid = Signal(), Signal()
-        arrival, spare = Signal(vector(config)), Signal(vector(config))
-        uses = Signal()
+        arriving, arrival = Signal(), Signal(vector(config))
+        entries = [Signal(vector(config), name=f"entry_{k}", reset_less=True) for k in range(self.entries)]
+        full = Signal(self.entries)
+        filling, using, uses = Signal(range(self.entries)), Signal(range(self.entries)), Signal()
 
         m.d.comb += [
             self.walk.ready.eq(~walking),
@@ -93,23 +98,27 @@ class VectorReader(wiring.Component):
                     self.acc_index.eq(row_first + job.stride),
                 ]
 
-        # At most two vectors are held or on their way.
-        held = self.vector.valid + spare_valid + arriving
-        m.d.comb += self.acc_request.eq(walking & ((held < 2) | uses))
+        # No more vectors are on their way than there are entries for.
+        held = sum(full, arriving)
+        m.d.comb += self.acc_request.eq(walking & (held < self.entries))
         m.d.sync += arriving.eq(granted)
         with m.If(granted):
             m.d.sync += [arrival.row_end.eq(row_end), arrival.last.eq(last)]
 
         new = Signal(vector(config))
-        m.d.comb += [new.eq(arrival), new.acc.eq(self.acc_data)]
-        with m.If(uses | ~self.vector.valid):
-            m.d.sync += [self.vector.valid.eq(spare_valid | arriving), spare_valid.eq(spare_valid & arriving)]
-            with m.If(spare_valid):
-                m.d.sync += self.vector.payload.eq(spare)
-            with m.Elif(arriving):
-                m.d.sync += self.vector.payload.eq(new)
-        with m.Elif(arriving):
-            m.d.sync += spare_valid.eq(1)
+        m.d.comb += [
+            new.eq(arrival),
+            new.acc.eq(self.acc_data),
+            self.vector.valid.eq(full.bit_select(using, 1)),
+            self.vector.payload.eq(Array(entries)[using]),
+        ]
         with m.If(arriving):
-            m.d.sync += spare.eq(new)
+            m.d.sync += filling.eq(Mux(filling == self.entries - 1, 0, filling + 1))
+        with m.If(uses):
+            m.d.sync += using.eq(Mux(using == self.entries - 1, 0, using + 1))
+        for k, entry in enumerate(entries):
+            with m.If(arriving & (filling == k)):
+                m.d.sync += [entry.eq(new), full[k].eq(1)]
+            with m.Elif(uses & (using == k)):
+                m.d.sync += full[k].eq(0)
         return m

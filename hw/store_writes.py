@@ -104,7 +104,7 @@ class StoreWrites(wiring.Component):
         """The register in which a beat grows; strobes say which bytes it has."""
         config = self.config
         places = config.bus_bytes // config.out_lanes
-        parts = [Signal(config.out_lanes * OUT_BITS, name=f"part_{k}") for k in range(places)]
+        parts = [Signal(config.out_lanes * OUT_BITS, name=f"part_{k}", reset_less=True) for k in range(places)]
         filled = Signal(places)
         whole, burst_end = Signal(), Signal()
         here = Cat(self.group_slot.place == k for k in range(places))

@@ -90,7 +90,7 @@ class Config:
     queue_depth: int = 16
     token_depth: int = 16
     mul_stages: int = 3
-    add_stages: int = 2
+    add_stages: int = 4
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -112,7 +112,7 @@ class Config:
         power("queue_depth", 2, 256)
         power("token_depth", 1, 256)
         self._require_range("mul_stages", 1, 4)
-        self._require_range("add_stages", 0, clog2(self.block_in))
+        self._require_range("add_stages", 0, 4)
         self._require_at_most("out_lanes", self.block_out, "block_out")
         self._require_at_most("out_lanes", self.bus_bytes, "the bus's bytes")
         if self.burst_beats * self.bus_bytes > AXI_BOUNDARY_BYTES:

@@ -97,23 +97,28 @@ class RequestHolder(wiring.Component):
         index = Signal(range(self.words))
         in_word = clog2(self.config.bus_bytes)
         m.d.comb += buffer.write.index.eq(index)
-        m.d.sync += [word_full.eq(0), index.eq(got_payload >> in_word)]
+        byte, of_header, of_payload = Signal(BYTE_BITS), Signal(), Signal()
+        m.d.sync += [
+            word_full.eq(0),
+            index.eq((got_payload - 1) >> in_word),
+            byte.eq(self.contents.payload.data),
+            of_header.eq(0),
+            of_payload.eq(0),
+        ]
         with m.If(self.contents.valid & self.contents.ready):
             with m.If(self.contents.payload.end):
                 m.d.sync += [ended.eq(1), self.verdict.eq(Verdict.POSSIBLE)]
                 with m.If(~self.contents.payload.good | (got_header != header_bytes)):
                     m.d.sync += self.verdict.eq(Verdict.DAMAGED)
             with m.Elif(got_header != header_bytes):
-                m.d.sync += [
-                    self.header.eq(Cat(self.header.as_value()[BYTE_BITS:], self.contents.payload.data)),
-                    got_header.eq(got_header + 1),
-                ]
+                m.d.sync += [of_header.eq(1), got_header.eq(got_header + 1)]
             with m.Elif(got_payload <= MAX_PAYLOAD_BYTES):
-                m.d.sync += [
-                    word.eq(Cat(word[BYTE_BITS:], self.contents.payload.data)),
-                    word_full.eq(got_payload[:in_word].all()),
-                    got_payload.eq(got_payload + 1),
-                ]
+                m.d.sync += [of_payload.eq(1), got_payload.eq(got_payload + 1)]
+        # Where a byte belongs is known a cycle later. `possible` looks at it two cycles after that.
+        with m.If(of_header):
+            m.d.sync += self.header.eq(Cat(self.header.as_value()[BYTE_BITS:], byte))
+        with m.If(of_payload):
+            m.d.sync += [word.eq(Cat(word[BYTE_BITS:], byte)), word_full.eq(got_payload[:in_word] == 0)]
 
         possible = self._possible(m, got_payload)
         m.d.sync += checking.eq(ended)

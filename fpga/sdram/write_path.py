@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.hw.interfaces import Axi4
-from dovetail.isa.config import Config
+from dovetail.isa.config import Config, clog2
 
 from .chips import SdramChip
 from .sequencer import column
@@ -48,29 +48,27 @@ class WritePath(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        columns, waiting = Signal.like(self.w.p), Signal.like(self.w.p)
-        waits, refill = Signal(), Signal()
-        m.d.comb += [
-            self.w.ready.eq(~waits),
-            refill.eq(~self.valid | (self.write & self.column.beat_end)),
-        ]
-        with m.If(self.w.ready):
-            m.d.sync += [waiting.eq(self.w.p), waits.eq(self.w.valid)]
-        with m.Elif(refill):
-            m.d.sync += waits.eq(0)
-        with m.If(refill):
-            m.d.sync += [columns.eq(waiting), self.valid.eq(waits)]
-        with m.Elif(self.write):
-            m.d.sync += [
-                columns.data.eq(columns.data >> self.chip.data_bits),
-                columns.strb.eq(columns.strb >> len(self.dqm)),
-            ]
+        # Two beats in turn: that a column is written is known late in its cycle, and moves nothing but pointers.
+        beats = [Signal.like(self.w.p, name=f"beat_{k}", reset_less=True) for k in range(2)]
+        full, filling, using = Signal(2), Signal(), Signal()
+        place = Signal(clog2(len(self.w.p.data) // self.chip.data_bits))
+        current = Array(beats)[using]
+        m.d.comb += [self.w.ready.eq(~full.bit_select(filling, 1)), self.valid.eq(full.bit_select(using, 1))]
+        with m.If(self.w.valid & self.w.ready):
+            m.d.sync += filling.eq(~filling)
+        with m.If(self.write):
+            m.d.sync += [place.eq(place + 1), using.eq(using ^ self.column.beat_end)]
+        for k, beat in enumerate(beats):
+            with m.If(self.w.valid & self.w.ready & (filling == k)):
+                m.d.sync += [beat.eq(self.w.p), full[k].eq(1)]
+            with m.Elif(self.write & self.column.beat_end & (using == k)):
+                m.d.sync += full[k].eq(0)
 
-        drives = Signal()
+        drives, strobes = Signal(), current.strb.word_select(place, len(self.dqm))
         m.d.comb += drives.eq(self.write & ~self.column.error)
         m.d.sync += [
-            self.dq_o.eq(columns.data[: self.chip.data_bits]),
+            self.dq_o.eq(current.data.word_select(place, self.chip.data_bits)),
             self.dq_oe.eq(drives),
-            self.dqm.eq(Mux(drives, ~columns.strb[: len(self.dqm)], self.quiet.replicate(len(self.dqm)))),
+            self.dqm.eq(Mux(drives, ~strobes, self.quiet.replicate(len(self.dqm)))),
         ]
         return m

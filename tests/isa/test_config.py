@@ -70,7 +70,7 @@ def test_the_fingerprint_differs_with_every_field():
 def test_differences_name_the_fields():
     assert Config().differences(Config(queue_depth=8, add_stages=1)) == [
         "queue_depth is 16, not 8",
-        "add_stages is 2, not 1",
+        "add_stages is 4, not 1",
     ]
 
 

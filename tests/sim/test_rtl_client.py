@@ -176,6 +176,7 @@ def test_a_soft_reset_drains_what_is_in_flight(simulator: Simulator) -> None:
     simulator.write_register(Register.PROGRAM, PROGRAM)
     simulator.write_register(Register.LENGTH, len(program))
     simulator.write_register(Register.CONTROL, Control.START)
+    assert simulator.read_register(Register.STATUS) == Status.RUNNING
     simulator.write_register(Register.CONTROL, Control.RESET)
     assert simulator.read_register(Register.STATUS) == Status.DRAINING
     assert simulator.read_register(Register.LENGTH) == len(program)
@@ -192,7 +193,7 @@ def test_a_timeline_is_recorded_on_request(simulator: Simulator) -> None:
     outcome = run(simulator, copies(TINY, 8))
     changes = simulator.timeline()
     running = [change.cycle for change in changes if change.running]
-    assert abs(changes[-1].cycle - running[0] - outcome.counters["cycles"]) <= 2
+    assert 0 <= changes[-1].cycle - running[0] - outcome.counters["cycles"] <= 4  # draining is not counted
     assert not changes[-1].running
     assert {level for change in changes for level in change.levels} == {0, 1}
     assert [change.cycle for change in changes] == sorted({change.cycle for change in changes})
