@@ -221,5 +221,6 @@ class Control(wiring.Component):
             value = self.counters.word_select(counter, REGISTER_BITS)
             with m.If(clear):
                 m.d.sync += value.eq(0)
-            with m.Elif(events[counter] & ~value.all()):
-                m.d.sync += value.eq(value + 1)
+            following = value + 1
+            with m.Elif(events[counter] & ~following[REGISTER_BITS]):
+                m.d.sync += value.eq(following)

@@ -85,20 +85,24 @@ class StoreGroups(wiring.Component):
         m = Module()
         config = self.config
         acc = self.vector.payload.acc
-        groups = _parts(acc, config.out_lanes * ACC_BITS)
-        beats = _parts(acc, config.bus_bits)
+        group_bits = config.out_lanes * ACC_BITS
+        groups, beats = len(acc) // group_bits, len(acc) // config.bus_bits
         lane_lsb, beat_lsb = clog2(config.out_lanes), clog2(config.bus_bytes)
 
         current = Signal(job(config))
-        part = Signal(range(max(2, len(groups), len(beats))))
+        part = Signal(range(max(2, groups, beats)))
         place, row_place, next_row = (Signal(chunk_bits(config), name=n) for n in ("place", "row_place", "next_row"))
         next_place = Signal(chunk_bits(config))
         beat_end = Signal()
         step = Mux(current.is_raw, config.bus_bytes, config.out_lanes)
 
+        # The wider of group and beat is picked first, the other from it.
+        wide = Signal(max(group_bits, config.bus_bits))
+        groups_in_wide, beats_in_wide = len(wide) // group_bits, len(wide) // config.bus_bits
+
         # What is known of `part` and `place`, from the cycle before.
         part_end, beat_filled, burst_filled = Signal(), Signal(), Signal()
-        last_part = Mux(current.is_raw, len(beats) - 1, len(groups) - 1)
+        last_part = Mux(current.is_raw, beats - 1, groups - 1)
         next_part = Mux(part_end, 0, part + 1)[: len(part)]
         m.d.comb += [
             next_row.eq(row_place + current.pitch),
@@ -115,8 +119,9 @@ class StoreGroups(wiring.Component):
             self.reserve.eq(self.moves & beat_end),
             self.group_valid.eq(self.moves & ~current.is_raw),
             self.beat_valid.eq(self.moves & current.is_raw),
-            self.group.eq(pick(groups, part)),
-            self.beat.eq(pick(beats, part)),
+            wide.eq(pick(_parts(acc, len(wide)), Mux(current.is_raw, part // beats_in_wide, part // groups_in_wide))),
+            self.group.eq(pick(_parts(wide, group_bits), part % groups_in_wide)),
+            self.beat.eq(pick(_parts(wide, config.bus_bits), part % beats_in_wide)),
             self.channels.eq(part),
         ]
         with m.If(self.start):
@@ -124,7 +129,7 @@ class StoreGroups(wiring.Component):
                 self.busy.eq(1),
                 current.eq(self.job),
                 part.eq(0),
-                part_end.eq(Mux(self.job.is_raw, len(beats) == 1, len(groups) == 1)),
+                part_end.eq(Mux(self.job.is_raw, beats == 1, groups == 1)),
                 place.eq(self.job.place),
                 row_place.eq(self.job.place),
                 beat_filled.eq(self.job.is_raw | _all_ones(self.job.place[lane_lsb:beat_lsb])),
