@@ -149,9 +149,8 @@ class AxiPort(wiring.Component):
             request.ready.eq(room),
             taken.eq(request.valid & room),
             b.ready.eq(1),
-            client.done.eq(b.valid & ~self.abort),
-            client.error.eq(b.payload.resp[1]),
         ]
+        m.d.sync += [client.done.eq(b.valid & ~self.abort), client.error.eq(b.payload.resp[1])]
         with m.If(~aw.valid | aw.ready):
             m.d.sync += aw.valid.eq(taken)
         with m.If(taken):

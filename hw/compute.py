@@ -11,13 +11,15 @@ A slot passes these stages, a cycle each, and nothing stalls on the way::
     EXECUTE     acc[dst], which may be the result of the slot just before, is updated
     EXECUTE + 1 the result is written
 
+What a stage gives is kept for the next, without asking whether a slot is there: enables would reach all lanes late.
+
 A write is seen by reads that begin the cycle after it. So a slot must be handed the results of the three slots before
 it: two are kept, and the third is taken on its way to the memory. Indices are compared a stage before that.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -131,8 +133,9 @@ class ComputeUnit(wiring.Component):
             vector = register(m, vector, with_alu, f"vector_{stage + 1}")
         operand = self._operand(m, slots[gathers], vector)
         control = Signal(LaneControl)
-        from_acc, fetches = Signal(), Signal()
+        takes_sums, from_acc, fetches = (Signal(reset_less=True) for _ in range(3))
         m.d.sync += [
+            takes_sums.eq(slots[gathers].gemm),
             from_acc.eq(slots[gathers].source == AluSource.ACC),
             control.eq(decode(m, slots[before].gemm, slots[before].overwrite, slots[before].op)),
             fetches.eq(slots[before].valid & slots[before].fetch_source),
@@ -152,8 +155,7 @@ class ComputeUnit(wiring.Component):
             older.eq(same(reads, execute + 1)),
         ]
         held = Signal(config.acc_bytes * 8, reset_less=True)
-        with m.If(slots[before].valid):
-            m.d.sync += held.eq(Mux(newer, results[0], Mux(older, results[1], self.acc_read.data)))
+        m.d.sync += held.eq(Mux(newer, results[0], Mux(older, results[1], self.acc_read.data)))
 
         current = Signal.like(held)
         source = Signal.like(held, reset_less=True)
@@ -166,13 +168,10 @@ class ComputeUnit(wiring.Component):
             x, alone, kept = (v.word_select(place, ACC_BITS).as_signed() for v in (current, held, source))
             total = array.sums.word_select(place, array.sum_bits).as_signed()
             other = Mux(from_acc, Mux(fetches, x, kept), operand.word_select(place, IMM_BITS).as_signed())
-            y = Mux(slots[before].gemm, total, other)[:ACC_BITS].as_signed()
-            y = register(m, y, slots[before].valid, f"y_{place}").as_signed()
+            y = Signal(signed(ACC_BITS), name=f"y_{place}", reset_less=True)
+            m.d.sync += y.eq(Mux(takes_sums, total, other))
             lanes.append(alu_lane(m, control, x, alone, y, name=f"lane_{place}"))
-        with m.If(writes(execute)):
-            m.d.sync += results[0].eq(Cat(lanes))
-        with m.If(writes(execute + 1)):
-            m.d.sync += results[1].eq(results[0])
+        m.d.sync += [results[0].eq(Cat(lanes)), results[1].eq(results[0])]
 
         written = slots[execute + 1]
         m.d.sync += self.acc_write.en.eq(writes(execute) & ~(writes(before) & follows))

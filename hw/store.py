@@ -115,12 +115,10 @@ class StoreUnit(wiring.Component):
             self.fault_write.eq(writes.fault),
             self.fault_index.eq(Mux(writes.complete, taken.index, writes.index)),
         ]
-        # Far from the groups, and as late as those that pass the pipeline.
-        m.d.sync += [
-            writes.beat_valid.eq(groups.beat_valid),
-            writes.beat.eq(groups.beat),
-            writes.beat_slot.eq(groups.slot),
-        ]
+        # The beats' register is far from the groups. Those that pass the pipeline are later still.
+        beat, beat_slot = Signal.like(groups.beat, reset_less=True), Signal.like(groups.slot, reset_less=True)
+        m.d.sync += [writes.beat_valid.eq(groups.beat_valid), beat.eq(groups.beat), beat_slot.eq(groups.slot)]
+        m.d.comb += [writes.beat.eq(beat), writes.beat_slot.eq(beat_slot)]
         held = Signal.like(self.index)
         m.d.sync += held.eq(self.index)
         with m.If(~writes.complete):
