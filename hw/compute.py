@@ -132,7 +132,7 @@ class ComputeUnit(wiring.Component):
             with_alu = slots[stage].valid & ~slots[stage].gemm
             vector = register(m, vector, with_alu, f"vector_{stage + 1}")
         operand = self._operand(m, slots[gathers], vector)
-        control = Signal(LaneControl)
+        control = Signal(LaneControl, reset_less=True)
         takes_sums, from_acc, fetches = (Signal(reset_less=True) for _ in range(3))
         m.d.sync += [
             takes_sums.eq(slots[gathers].gemm),

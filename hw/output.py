@@ -141,6 +141,11 @@ def _registers(platform: object, m: Module, enable: Value, values: SimpleNamespa
     return SimpleNamespace(**{key: registered(key, value) for key, value in vars(values).items()})
 
 
+def _arrive(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
+    """Which group it is has just been decided, far from here."""
+    return x
+
+
 def _add_bias(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
     return SimpleNamespace(sum=x.acc + x.bias, multiplier=x.multiplier, shift=x.shift, residual=x.residual)
 
@@ -261,6 +266,7 @@ def _clamp(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
 
 
 STAGES: tuple[Callable[[SimpleNamespace, data.View], SimpleNamespace], ...] = (
+    _arrive,
     _add_bias,
     _saturate_sum,
     _split_factors,

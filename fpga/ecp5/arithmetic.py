@@ -63,7 +63,10 @@ class Ecp5Arithmetic:
         lower, upper = weights
         within = min(INSIDE, max(1, len(enables) - 1))
         inner, outer = enables[:within], enables[within:]
-        wide = multiplier(m, Cat(_increased(lower), Const(0, SHARED_LSB - WGT_BITS), upper), x, inner)
+        # With `x` in the upper places none of it is needed twice for its sign, and zeros need no wires.
+        unused = FACTOR_BITS - INP_BITS
+        factors = Cat(_increased(lower), Const(0, SHARED_LSB - WGT_BITS), upper), Cat(Const(0, unused), x)
+        wide = multiplier(m, *factors, inner)[unused:]
 
         for enable in inner[:-1]:
             x = register(m, x.as_signed(), enable, f"{name}_x")

@@ -30,17 +30,20 @@ def times_two_bits(m: Module, x: Value, bits: Value, width: int, *, is_signed: b
     carry: Value = Const(is_signed, 1)
     for place in range(0, width, 2):
         ports: dict[str, Value] = {"i_CIN": carry}
+        tables: list[Const] = []
         for half, k in enumerate((place, place + 1)):
             addends = [(high[k], bits[1]), (low[k], bits[0])] if is_signed else [(low[k], bits[0]), (high[k], bits[1])]
             pins = [pin for addend in addends for pin in addend]
+            tables.append(_table(_minus if is_signed else _plus))
+            if k == 0 and not is_signed:  # nothing to add; high inputs need no wires
+                pins[2:], tables[-1] = [Const(1), Const(1)], _table(lambda a, b, c, d: a & b)
             ports |= {f"i_{name}{half}": pin for name, pin in zip(INPUTS, pins, strict=True)}
             ports[f"o_S{half}"] = product[k] if k < width else Signal(name="beyond")
         carry = Signal(name="carry")
-        table = _table(_minus if is_signed else _plus)
         m.submodules += Instance(
             "CCU2C",
-            p_INIT0=table,
-            p_INIT1=table,
+            p_INIT0=tables[0],
+            p_INIT1=tables[1],
             p_INJECT1_0="NO",
             p_INJECT1_1="NO",
             o_COUT=carry,

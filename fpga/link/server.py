@@ -8,6 +8,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from dovetail.hw.interfaces import Axi4, Axi4Lite
+from dovetail.hw.skid import SkidBuffer
 from dovetail.isa.config import Config, clog2
 from dovetail.isa.link import LINK_VERSION, MAX_PAYLOAD_BYTES, TAG_BITS, Identity, LinkOp, LinkStatus
 
@@ -103,7 +104,9 @@ class LinkServer(wiring.Component):
         m.submodules.transmitter = transmitter = FrameTransmitter()
         byte = receiver.bytes
         connect(m, receiver.contents, request.contents)
-        connect(m, answer.contents, transmitter.contents)
+        m.submodules.answered = answered = SkidBuffer(answer.contents.p.shape())
+        connect(m, answer.contents, answered.input)
+        connect(m, answered.output, transmitter.contents)
         connect(m, transmitter.bytes, flipped(self.tx))
         m.d.comb += [
             self.rx.ready.eq(waiting.w_rdy),

@@ -76,7 +76,7 @@ def test_results_are_those_of_the_formula(name: str) -> None:
 
     async def drive(ctx: Any) -> None:
         expected: list[tuple[int, int, list[int]]] = []
-        for _ in range(12):
+        for _ in range(12 * max(1, 4 // config.out_lanes)):  # few lanes meet as many values in more groups
             post = random_post(rng)
             ctx.set(dut.post, post)
             for _ in range(30):
