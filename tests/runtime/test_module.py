@@ -104,7 +104,9 @@ def test_a_timeline_holds_all_launches_of_the_last_run_by_layer(tmp_path: Path) 
         for event, result in zip(layers, module.results, strict=True):
             assert event["dur"] == pytest.approx(result.cycles, abs=4)
     first, second = layers
-    assert second["ts"] == pytest.approx(first["ts"] + first["dur"], abs=4)
+    assert second["ts"] == pytest.approx(
+        first["ts"] + first["dur"], abs=8
+    )  # the first comes to rest, the second starts
     assert {event["ts"] < second["ts"] for event in events if event["name"] == "GEMM"} == {True, False}
 
 
