@@ -157,8 +157,8 @@ def _table(function: Callable[..., int], inputs: list[Bit], output: Bit) -> Tabl
 
 def _carries(cell: Cell, new_net: Callable[[], Bit]) -> Iterable[Element]:
     """Two sums, and the carries out of them. The carry between them has no pin."""
-    carry = cell.pin("CIN")
-    outputs = [new_net(), cell.pin("COUT") if cell.pins.get("COUT") else new_net()]
+    carry, last = cell.pin("CIN"), cell.pin("COUT")
+    outputs = [new_net(), last if isinstance(last, int) else new_net()]
     for half, carry_out in enumerate(outputs):
         total, carried = _half(cell.number(f"INIT{half}"), cell.text(f"INJECT1_{half}", "YES") == "YES")
         inputs = [*(cell.pin(f"{name}{half}") for name in "ABCD"), carry]

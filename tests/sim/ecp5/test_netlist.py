@@ -174,3 +174,9 @@ def flop(clock: int, **settings: str) -> dict[str, Any]:
 def test_what_cannot_be_simulated_is_refused(cells: dict[str, Any], message: str) -> None:
     with pytest.raises(NetlistError, match=message):
         design_of(cells)
+
+
+def test_carries_that_lead_nowhere_are_no_net() -> None:
+    tables = {"INIT0": "0" * 16, "INIT1": "0" * 16, "INJECT1_0": "NO", "INJECT1_1": "NO"}
+    chain = {"type": "CCU2C", "parameters": tables, "connections": {"A0": [3], "COUT": ["x"]}}
+    design_of({"u": chain, "v": chain})
