@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Elaboratable, Fragment, Module, Value
 
+from dovetail.fpga.ecp5.arithmetic import Ecp5Arithmetic
 from dovetail.hw.array import GemmArray
 from dovetail.hw.products import HasProducts, pipelined
 from dovetail.isa.config import Config
@@ -30,10 +31,8 @@ class ArrayOn(Elaboratable):
         return m
 
 
-class Exceeding:
-    """A platform whose products have an excess."""
-
-    weight_excess = 128
+class Exceeding(Ecp5Arithmetic):
+    """Products with the excess of a platform that has one, but without its cells, which are not simulated here."""
 
     def product_pair(
         self, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
@@ -41,12 +40,6 @@ class Exceeding:
         products = (x * (weights[0] + self.weight_excess), x * weights[1])
         first, second = (pipelined(m, product, enables, f"{name}_{k}") for k, product in enumerate(products))
         return first, second
-
-    def product(self, m: Module, a: Value, b: Value, enables: Sequence[Value], name: str) -> Value:
-        raise NotImplementedError
-
-    def times_two_bits(self, m: Module, x: Value, bits: Value) -> Value:
-        raise NotImplementedError
 
 
 @pytest.mark.parametrize("platform", [None, Exceeding()], ids=["generic", "with an excess"])
