@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from dovetail.compiler.target import VdlaTarget
 from dovetail.fpga.boards import Board, MemoryFigures
 from dovetail.isa.config import Config
+from dovetail.isa.container import replace_file
 from dovetail.isa.progress import Progress, silent
 from dovetail.layers import measure_layers
 from dovetail.module_job import Setting, execute
@@ -75,7 +78,7 @@ class Estimate:
         memory = f"{self.memory.latency_cycles} cycles of latency, {self.memory.bytes_per_cycle} bytes a cycle"
         rows = [*self.layers, *([self.resnet18] if self.resnet18 else [])]
         lines = [
-            f"### What {self.board} with {self.config} would do at {self.fmax_mhz:.2f} MHz ({COMPUTED})",
+            f"## What {self.board} with {self.config} would do at {self.fmax_mhz:.2f} MHz ({COMPUTED})",
             "",
             f"Memory: {memory} ({self.memory.basis}).",
             "",
@@ -141,6 +144,19 @@ def estimate(
         resnet18=_network(config, fmax_mhz, latency, bandwidth, progress) if network else None,
         exact=found.exact,
     )
+
+
+def add_to_report(found: Estimate, page: Path, report: Path) -> None:
+    """Add an estimate to the reports of a build, its page and its JSON file.
+
+    Raises
+    ------
+    OSError:
+        They cannot be read or written.
+    """
+    values = json.loads(report.read_text())
+    replace_file(page, f"{page.read_text()}\n{found.to_markdown()}".encode())
+    replace_file(report, (json.dumps({**values, "estimate": found.to_json()}, indent=2) + "\n").encode())
 
 
 def _network(config: Config, fmax_mhz: float, latency: int, bandwidth: int, progress: Progress) -> Estimated:

@@ -10,6 +10,8 @@ from amaranth.lib import data
 from dovetail.isa.config import ACC_BITS, clog2
 from dovetail.isa.instructions import AluOp
 
+from .products import gated_sum
+
 AMOUNT_BITS = clog2(ACC_BITS)
 
 
@@ -57,20 +59,20 @@ def decode(m: Module, gemm: Value, overwrite: Value, op: Value) -> data.View:
     return control
 
 
-def alu_lane(m: Module, control: data.View, x: Value, alone: Value, y: Value, *, name: str) -> Value:
+def alu_lane(platform: object, m: Module, control: data.View, x: Value, alone: Value, y: Value, *, name: str) -> Value:
     """The lane's new value, combinational; wraps modulo 2**32.
 
     Parameters
     ----------
+    platform:
+        Forms the sum if it can; see `hw.products`.
     x, y:
         The accumulator and the operand, int32.
     alone:
         The accumulator, from a register; for shifts.
     """
-    first = Mux(control.overwrite, 0, x).as_signed()
-    second = (y.as_unsigned() ^ control.subtract.replicate(ACC_BITS)).as_signed()
     total = Signal(signed(ACC_BITS + 1), name=f"{name}_total")
-    m.d.comb += total.eq((Cat(1, first).as_signed() + Cat(control.subtract, second).as_signed())[1:])
+    m.d.comb += total.eq(gated_sum(platform, m, x, y, control.overwrite, control.subtract))
     keeps = Mux(total[-1], control.smaller, control.larger)
     shifted = _shifted(m, control.left, alone, y[:AMOUNT_BITS], name)
 

@@ -38,8 +38,9 @@ class AxiPort(wiring.Component):
     base: In(32)
         Added to every address modulo 2**32. Constant while anything is in flight.
     abort: In(1)
-        From now on, until reset, clients are neither heard nor answered and no burst is started. What is in flight is
-        completed: data read is dropped, data still owed is written with no byte enabled.
+        From now on, until reset, no burst is started and no write answered. What is in flight is completed: data read
+        goes to a client that is ready, who is to be reset too, or nowhere; data still owed is written with no byte
+        enabled.
     drained: Out(1)
         `abort`, and nothing is in flight: the port may be reset.
     read_beat, write_beat: Out(1)
@@ -122,7 +123,7 @@ class AxiPort(wiring.Component):
                 requests[who].ready.eq(free & chosen[who]),
                 taken.eq(free & chosen[who]),
                 ended.eq(r.valid & r.ready & r.payload.last & (r.payload.id == who)),
-                client.beat.valid.eq(r.valid & (r.payload.id == who) & ~self.abort),
+                client.beat.valid.eq(r.valid & (r.payload.id == who)),
                 client.beat.payload.data.eq(r.payload.data),
                 client.beat.payload.last.eq(r.payload.last),
                 client.beat.payload.error.eq(r.payload.resp[1]),

@@ -170,7 +170,7 @@ class ComputeUnit(wiring.Component):
             other = Mux(from_acc, Mux(fetches, x, kept), operand.word_select(place, IMM_BITS).as_signed())
             y = Signal(signed(ACC_BITS), name=f"y_{place}", reset_less=True)
             m.d.sync += y.eq(Mux(takes_sums, total, other))
-            lanes.append(alu_lane(m, control, x, alone, y, name=f"lane_{place}"))
+            lanes.append(alu_lane(platform, m, control, x, alone, y, name=f"lane_{place}"))
         m.d.sync += [results[0].eq(Cat(lanes)), results[1].eq(results[0])]
 
         written = slots[execute + 1]

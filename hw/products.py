@@ -1,16 +1,16 @@
-"""Products, which a platform with multipliers of its own may form in its way."""
+"""Arithmetic that a platform with multipliers and carry chains of its own may form in its way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 
 @runtime_checkable
 class HasProducts(Protocol):
-    """A platform that forms the products; it is given to `elaborate`, as for Amaranth's `lib.cdc`.
+    """A platform that forms products and gated sums; it is given to `elaborate`, as for Amaranth's `lib.cdc`.
 
     Attributes
     ----------
@@ -30,6 +30,9 @@ class HasProducts(Protocol):
 
     def times_two_bits(self, m: Module, x: Value, bits: Value) -> Value:
         """As the function `times_two_bits`."""
+
+    def gated_sum(self, m: Module, x: Value, y: Value, without_x: Value, minus_y: Value) -> Value:
+        """As the function `gated_sum`."""
 
 
 def product_pair(
@@ -71,6 +74,25 @@ def times_two_bits(platform: object, m: Module, x: Value, bits: Value) -> Value:
     if isinstance(platform, HasProducts):
         return platform.times_two_bits(m, x, bits)
     return Mux(bits[0], x, 0) + (Mux(bits[1], x, 0) << 1)
+
+
+def gated_sum(platform: object, m: Module, x: Value, y: Value, without_x: Value, minus_y: Value) -> Value:
+    """``x + y`` in the same cycle, with a bit more than they have.
+
+    Parameters
+    ----------
+    x, y:
+        Numbers with a sign, of as many bits.
+    without_x:
+        `x` counts as 0.
+    minus_y:
+        `y` counts as ``-y``.
+    """
+    if isinstance(platform, HasProducts):
+        return platform.gated_sum(m, x, y, without_x, minus_y)
+    first = Mux(without_x, 0, x).as_signed()
+    second = (y.as_unsigned() ^ minus_y.replicate(len(y))).as_signed()
+    return (Cat(1, first).as_signed() + Cat(minus_y, second).as_signed())[1 : len(y) + 2].as_signed()
 
 
 def weight_excess(platform: object) -> int:

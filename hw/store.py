@@ -278,11 +278,14 @@ class StoreUnit(wiring.Component):
         records = Signal(data.ArrayLayout(record(), config.block_out), reset_less=True)
         earlier = Signal(config.bus_bits, reset_less=True)
         arriving = Cat(earlier if per_record > 1 else [], self.read.beat.payload.data)[: record().size]
+        # That data comes is known late in its cycle, and moves all records. No group is looked at for some cycles more.
+        arrived, moves = Signal(record().size, reset_less=True), Signal()
+        m.d.sync += [arrived.eq(arriving), moves.eq(reads.param & (beat % per_record == per_record - 1))]
         m.d.comb += read_end.eq(reads.param & (beat == beats - 1))
         with m.If(reads.param):
             m.d.sync += [beat.eq(beat + 1), earlier.eq(self.read.beat.payload.data)]
-            with m.If(beat % per_record == per_record - 1):
-                m.d.sync += records.eq(Cat(records.as_value()[record().size :], arriving))
+        with m.If(moves):
+            m.d.sync += records.eq(Cat(records.as_value()[record().size :], arrived))
         with m.If(read_end):
             m.d.sync += reading.eq(0)
 

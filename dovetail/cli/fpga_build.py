@@ -16,8 +16,10 @@ from .output import STANDARD_OUTPUT, check_outputs, write_json
 from .table import percent
 
 if TYPE_CHECKING:
+    from dovetail.board_estimate import Estimate
     from dovetail.fpga.boards import Board
     from dovetail.fpga.flow.report import BuildReport
+    from dovetail.isa.config import Config
 
 MAX_SEED = (1 << 31) - 1
 MAX_SEEDS = 100
@@ -56,6 +58,9 @@ def build(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for everything; build/fpga/BOARD-CONFIG by default.")
     ] = None,
+    no_estimate: Annotated[
+        bool, typer.Option("--no-estimate", help="Leave out of the report what layers and ResNet-18 would take.")
+    ] = False,
     json: options.Json = None,
     verbose: options.Verbose = False,
 ) -> None:
@@ -70,10 +75,12 @@ def build(
     if chosen.family == "zynq":
         _build_project(chosen, machine, out, json)
     else:
-        _build_bitstream(chosen, machine, out, seed, seeds, json)
+        _build_bitstream(chosen, machine, out, seed, seeds, json, with_estimate=not no_estimate)
 
 
-def _build_bitstream(board: Board, config: str, out: Path | None, seed: int, seeds: int, json: Path | None) -> None:
+def _build_bitstream(
+    board: Board, config: str, out: Path | None, seed: int, seeds: int, json: Path | None, *, with_estimate: bool
+) -> None:
     from dovetail.fpga.flow.build import PAGE
     from dovetail.fpga.flow.build import build as build_bitstream
     from dovetail.fpga.flow.report import TimingError
@@ -86,13 +93,31 @@ def _build_bitstream(board: Board, config: str, out: Path | None, seed: int, see
         except TimingError as error:
             write_json(error.report.as_dict(), json)
             raise
-    write_json(report.as_dict(), json)
+    found = _estimate(report, machine) if with_estimate else None
+    write_json({**report.as_dict(), **({"estimate": found.to_json()} if found else {})}, json)
     if json != STANDARD_OUTPUT:
         console = output()
         console.print(_summary(report))
         console.print()
         console.print(_units(report))
         console.print(f"\n{report.bitstream}; more is in {report.bitstream.with_name(PAGE)}", markup=False)
+
+
+def _estimate(report: BuildReport, machine: Config) -> Estimate | None:
+    """What the build would do, in its reports too; None, with a line that says why, if that cannot be told."""
+    from dovetail.board_estimate import add_to_report, estimate
+    from dovetail.compiler.errors import CompileError
+    from dovetail.fpga.flow.build import PAGE, REPORT
+    from dovetail.runtime.errors import DeviceError
+
+    with progress("what it would do: compiling") as say:
+        try:
+            found = estimate(report.board, machine, report.clock.mhz, progress=say, config_name=report.config)
+        except (CompileError, DeviceError, OSError) as error:
+            typer.echo(f"no estimate of layers in the report: {error}", err=True)
+            return None
+    add_to_report(found, report.bitstream.with_name(PAGE), report.bitstream.with_name(REPORT))
+    return found
 
 
 def _build_project(board: Board, config: str, out: Path | None, json: Path | None) -> None:

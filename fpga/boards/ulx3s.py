@@ -30,7 +30,7 @@ ULX3S_85F = Board(
     speed="6",
     clock_hz=CLOCK_HZ,
     system_hz=SYSTEM_HZ,
-    config="default",
+    config="narrow",
     capacity=Capacity(lut=83640, ff=83640, dsp=156, bram=208),
     sdram=ULX3S_SDRAM,
     memory_bytes=ULX3S_SDRAM.memory_bytes,

@@ -21,7 +21,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Valu
 from dovetail.hw.products import pipelined, register
 from dovetail.isa.config import INP_BITS, WGT_BITS
 
-from .chains import times_two_bits
+from .chains import gated_sum, times_two_bits
 
 FACTOR_BITS = 18
 RESULT_BITS = 36
@@ -34,7 +34,7 @@ INSIDE = 2
 
 
 class Ecp5Arithmetic:
-    """What a platform of the ECP5 family adds for the machine's products; see `hw.products.HasProducts`.
+    """What a platform of the ECP5 family adds for the machine's arithmetic; see `hw.products.HasProducts`.
 
     Attributes
     ----------
@@ -93,6 +93,10 @@ class Ecp5Arithmetic:
     def times_two_bits(self, m: Module, x: Value, bits: Value) -> Value:
         """As `hw.products.times_two_bits`."""
         return times_two_bits(m, x, bits, len(x) + 2)
+
+    def gated_sum(self, m: Module, x: Value, y: Value, without_x: Value, minus_y: Value) -> Value:
+        """As `hw.products.gated_sum`."""
+        return gated_sum(m, x, y, without_x, minus_y)
 
 
 def _pair_of_logic(

@@ -7,11 +7,14 @@ way in, which Yosys does in tables of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from amaranth.hdl import Const, Instance, Module, Signal, Value, signed
 
 INPUTS = "ABCD"
+Table = Callable[[int, int, int, int], int]
+Place = tuple[tuple[Value, ...], Table]
+"""What the four inputs of a half are, and its table of them."""
 
 
 def times_two_bits(m: Module, x: Value, bits: Value, width: int, *, is_signed: bool = False) -> Signal:
@@ -24,21 +27,38 @@ def times_two_bits(m: Module, x: Value, bits: Value, width: int, *, is_signed: b
     bits:
         Two of them, a number without sign, or with one if `is_signed`.
     """
-    product = Signal(signed(width))
     low = [x[min(k, len(x) - 1)] for k in range(width + 1)]
     high = [Const(0, 1), *low]
-    carry: Value = Const(is_signed, 1)
-    for place in range(0, width, 2):
+    places: list[Place] = []
+    for k in range(width):
+        addends = [(high[k], bits[1]), (low[k], bits[0])] if is_signed else [(low[k], bits[0]), (high[k], bits[1])]
+        pins = tuple(pin for addend in addends for pin in addend)
+        places.append((pins, _minus if is_signed else _plus))
+    if not is_signed:  # nothing to add to the lowest; high inputs need no wires
+        places[0] = (low[0], bits[0], Const(1), Const(1)), lambda a, b, c, d: a & b
+    return _chain(m, places, Const(is_signed, 1))
+
+
+def gated_sum(m: Module, x: Value, y: Value, without_x: Value, minus_y: Value) -> Signal:
+    """As `hw.products.gated_sum`."""
+    places: list[Place] = [((minus_y, Const(1), Const(1), Const(1)), _carry)]
+    for k in range(len(y) + 1):
+        pins = (y[min(k, len(y) - 1)], minus_y, x[min(k, len(x) - 1)], without_x)
+        places.append((pins, _sum))
+    return _chain(m, places, Const(0, 1))[1:].as_signed()
+
+
+def _chain(m: Module, places: Sequence[Place], carry: Value) -> Signal:
+    """The sum of a chain of these places, as a signed number; `carry` goes into the lowest."""
+    total = Signal(signed(len(places)))
+    for place in range(0, len(places), 2):
         ports: dict[str, Value] = {"i_CIN": carry}
         tables: list[Const] = []
         for half, k in enumerate((place, place + 1)):
-            addends = [(high[k], bits[1]), (low[k], bits[0])] if is_signed else [(low[k], bits[0]), (high[k], bits[1])]
-            pins = [pin for addend in addends for pin in addend]
-            tables.append(_table(_minus if is_signed else _plus))
-            if k == 0 and not is_signed:  # nothing to add; high inputs need no wires
-                pins[2:], tables[-1] = [Const(1), Const(1)], _table(lambda a, b, c, d: a & b)
+            pins, table = places[min(k, len(places) - 1)]
+            tables.append(_table(table))
             ports |= {f"i_{name}{half}": pin for name, pin in zip(INPUTS, pins, strict=True)}
-            ports[f"o_S{half}"] = product[k] if k < width else Signal(name="beyond")
+            ports[f"o_S{half}"] = total[k] if k < len(places) else Signal(name="beyond")
         carry = Signal(name="carry")
         m.submodules += Instance(
             "CCU2C",
@@ -49,7 +69,7 @@ def times_two_bits(m: Module, x: Value, bits: Value, width: int, *, is_signed: b
             o_COUT=carry,
             **ports,
         )
-    return product
+    return total
 
 
 def _plus(a: int, b: int, c: int, d: int) -> int:
@@ -62,6 +82,16 @@ def _minus(a: int, b: int, c: int, d: int) -> int:
     return ~(a & b) & 1 ^ c & d
 
 
-def _table(function: Callable[[int, int, int, int], int]) -> Const:
+def _sum(a: int, b: int, c: int, d: int) -> int:
+    """`a`, inverted with `b`, and `c` unless `d`."""
+    return a ^ b ^ (c & ~d)
+
+
+def _carry(a: int, b: int, c: int, d: int) -> int:
+    """No carry passes where C and D are 1: it is `a`."""
+    return a & ~(c & d) & 1
+
+
+def _table(function: Table) -> Const:
     values = [function(*(place >> k & 1 for k in range(len(INPUTS)))) for place in range(1 << len(INPUTS))]
     return Const(sum(value << place for place, value in enumerate(values)), len(values))

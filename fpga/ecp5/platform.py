@@ -2,7 +2,6 @@
 
 from amaranth.hdl import ClockDomain, ClockSignal, Module
 from amaranth.lib import io, wiring
-from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
@@ -12,6 +11,7 @@ from dovetail.hw.output import MULTIPLIERS_PER_LANE
 from dovetail.isa.config import Config, ConfigError
 
 from .arithmetic import Ecp5Arithmetic
+from .clock import ClockGate
 from .pads import DataPads
 from .pll import Pll, pll_settings
 
@@ -49,8 +49,9 @@ def find_platform(board: Board) -> LatticeECP5Platform:
 class Top(wiring.Component):
     """`Soc` on a board's pins: oscillator, PLL, reset, serial line, SDRAM and lights.
 
-    The one clock domain `sync` is the PLL's output and is in reset until the PLL is locked. The SDRAM's clock is its
-    inverse, so that the chip samples in the middle of what the pads' registers hold, and what it answers is sampled
+    The system's one clock domain, `sync`, is the PLL's output. It begins when the PLL is locked, and has no reset: all
+    registers start as the bitstream says. The SDRAM's clock is its inverse, so that the chip samples in the middle of
+    what the pads' registers hold, and what it answers is sampled
     one period of the SDRAM after the edge that sends it.
     """
 
@@ -78,9 +79,16 @@ class Top(wiring.Component):
     def _clock(self, m: Module, platform: LatticeECP5Platform) -> None:
         m.submodules.oscillator = oscillator = io.Buffer("i", platform.request(platform.default_clk, dir="-"))
         m.submodules.pll = pll = Pll(self.settings)
-        m.domains.sync = ClockDomain()
-        m.submodules.reset = ResetSynchronizer(~pll.locked)
-        m.d.comb += [pll.input.eq(oscillator.i), ClockSignal().eq(pll.output)]
+        m.domains.sync = ClockDomain(reset_less=True)
+        m.domains.oscillator = ClockDomain(reset_less=True)
+        m.submodules.gate = gate = ClockGate("oscillator")
+        m.d.comb += [
+            ClockSignal("oscillator").eq(oscillator.i),
+            pll.input.eq(oscillator.i),
+            gate.input.eq(pll.output),
+            gate.steady.eq(pll.locked),
+            ClockSignal().eq(gate.output),
+        ]
         platform.add_clock_constraint(pll.output, self.board.system_hz)
 
     def _line(self, m: Module, platform: LatticeECP5Platform) -> None:

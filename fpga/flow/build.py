@@ -22,6 +22,7 @@ from .page import page
 from .path import translate
 from .place_and_route import Clock, Placement, place_and_route
 from .report import BuildReport, TimingError
+from .room import Room, make_room
 from .synthesis import synthesise
 from .tools import Runner, run_tool, tool_versions
 from .units import NAMES, PARTS, Use, count_units, largest, read_netlist, total
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 BUILDS = Path("build") / "fpga"
 CONSTRAINTS = "top.lpf"
+PLACED_NETLIST = "top_with_room.json"
 REPORT = "report.json"
 PAGE = "report.md"
 LOCK = ".lock"
@@ -158,9 +160,8 @@ def implement(
     what = f"{config_name} on {board.name}"
     _check_capacity(what, board, units)
     with _timed(spent, "placement and routing"):
-        chosen, placement = _place(
-            what, board, units, synthesis.netlist, folder, range(seed, seed + seeds), run, progress
-        )
+        room = make_room(synthesis.netlist, board, top, total(units).lut, folder / PLACED_NETLIST)
+        chosen, placement = _place(what, board, units, room, folder, range(seed, seed + seeds), run, progress)
     with _timed(spent, "packing"):
         packed = pack(placement.config, folder, run, progress)
 
@@ -190,7 +191,7 @@ def _place(
     what: str,
     board: Board,
     units: Mapping[str, Use],
-    netlist: Path,
+    room: Room,
     folder: Path,
     seeds: range,
     run: Runner,
@@ -203,7 +204,7 @@ def _place(
         place = folder / f"seed-{seed}"
         place.mkdir(exist_ok=True)
         try:
-            found = place_and_route(netlist, folder / CONSTRAINTS, board, seed, place, run, progress)
+            found = place_and_route(room, folder / CONSTRAINTS, board, seed, place, run, progress)
         except ToolFailed as error:
             failure = error
             continue

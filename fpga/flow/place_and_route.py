@@ -14,6 +14,7 @@ from dovetail.isa.config import ConfigError
 from dovetail.isa.progress import Progress
 
 from .errors import ToolFailed
+from .room import Room
 from .tools import Runner, Task, Tool, path_from
 from .units import PARTS, Use
 
@@ -98,12 +99,14 @@ class Placement:
 
 
 def place_and_route(
-    netlist: Path, constraints: Path, board: Board, seed: int, folder: Path, run: Runner, progress: Progress
+    room: Room, constraints: Path, board: Board, seed: int, folder: Path, run: Runner, progress: Progress
 ) -> Placement:
     """Place and route a netlist.
 
     Parameters
     ----------
+    room:
+        The netlist, and what of it only takes places.
     constraints:
         Pins and clocks, an LPF file.
     seed:
@@ -123,14 +126,19 @@ def place_and_route(
         raise ConfigError(f"{board.name}: {board.device} cannot be routed; those are {', '.join(SIZES)}")
     progress("placement", 0, 0)
     arguments = [f"--{size}", "--package", board.package, "--speed", board.speed, "--seed", str(seed), *OPTIONS]
-    arguments += ["--json", path_from(folder, netlist), "--lpf", path_from(folder, constraints)]
+    arguments += ["--json", path_from(folder, room.netlist), "--lpf", path_from(folder, constraints)]
     arguments += ["--textcfg", PLACED, "--report", TIMING]
     run(Task(Tool.NEXTPNR, arguments, folder, LOG, [PLACED, TIMING]), Steps(progress))
-    return read_placement(json.loads((folder / TIMING).read_text()), folder)
+    return read_placement(json.loads((folder / TIMING).read_text()), folder, room.tables)
 
 
-def read_placement(report: Mapping[str, Any], folder: Path) -> Placement:
+def read_placement(report: Mapping[str, Any], folder: Path, reserved: int = 0) -> Placement:
     """The placement in `folder`, of nextpnr's report.
+
+    Parameters
+    ----------
+    reserved:
+        Look-up tables that are counted there but are of no use.
 
     Raises
     ------
@@ -144,6 +152,7 @@ def read_placement(report: Mapping[str, Any], folder: Path) -> Placement:
     if not clocks:
         raise ToolFailed(f"{Tool.NEXTPNR.program} reports no clock; its log is {folder / LOG}")
     used = {part: report["utilization"].get(CELLS[part], {}).get("used", 0) for part in PARTS}
+    used["lut"] -= reserved
     edge = f"posedge {_worst(clocks).name}"
     paths = [path["path"] for path in report["critical_paths"] if path["from"] == path["to"] == edge]
     hops = max(([_hop(step) for step in path] for path in paths), key=_delay, default=[])

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from dovetail import board_estimate
+from dovetail.board_estimate import Estimate, Estimated
 from dovetail.cli import main
-from dovetail.fpga.boards import BOARDS, find_board
+from dovetail.compiler.errors import CompileError
+from dovetail.fpga.boards import BOARDS, Board, find_board
 from dovetail.fpga.flow import build as flow
 from dovetail.fpga.flow.errors import CapacityError, FlowError, ToolMissing
 from dovetail.fpga.flow.path import Point
@@ -58,8 +61,12 @@ class Builds:
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> Builds:
+    def estimate(*_: Any, **__: Any) -> Estimate:
+        raise CompileError("too small")
+
     made = Builds(70.0)
     monkeypatch.setattr(flow, "build", made)
+    monkeypatch.setattr(board_estimate, "estimate", estimate)
     return made
 
 
@@ -98,12 +105,48 @@ def test_a_build_is_a_table_or_json(builds: Builds, capsys: pytest.CaptureFixtur
     assert (values["board"], values["config"], values["fmax_mhz"]) == ("ulx3s-85f", "tiny", 70.0)
 
 
+def test_what_a_build_would_do_is_in_its_reports(
+    builds: Builds, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def estimate(board: Board, config: Any, mhz: float, **asked: Any) -> Estimate:
+        layer = Estimated(name="C2", macs=100, cycles=7000, utilization=0.5, ms=7000 / mhz / 1e3, fps=10_000.0)
+        return Estimate(
+            board=board.name,
+            config=asked["config_name"],
+            fmax_mhz=mhz,
+            memory=board.memory,
+            layers=(layer,),
+            resnet18=None,
+            exact=True,
+        )
+
+    (tmp_path / "build").mkdir()
+    page, values = tmp_path / "build" / flow.PAGE, tmp_path / "build" / flow.REPORT
+    page.write_text("# The page\n")
+    values.write_text('{"lut": 1000}\n')
+    monkeypatch.chdir(tmp_path)
+    assert main(["fpga", "build", "ulx3s-85f"]) == 0
+    assert capsys.readouterr().err.endswith("no estimate of layers in the report: too small\n")
+
+    monkeypatch.setattr(board_estimate, "estimate", estimate)
+    assert main(["fpga", "build", "ulx3s-85f", "--no-estimate"]) == 0
+    assert page.read_text() == "# The page\n"
+    assert main(["fpga", "build", "ulx3s-85f", "--json", "out.json"]) == 0
+    for written in (json.loads(values.read_text()), json.loads((tmp_path / "out.json").read_text())):
+        assert written["lut"] == 1000
+        assert written["estimate"]["note"] == board_estimate.COMPUTED
+        assert written["estimate"]["layers"][0]["ms"] == 0.1
+    heading, row = page.read_text().splitlines()[2], page.read_text().splitlines()[-1]
+    assert heading == f"## What ulx3s-85f with narrow would do at 70.00 MHz ({board_estimate.COMPUTED})"
+    assert row == "| C2 | 100 | 7,000 | 50.0% | 0.100 | 10,000.0 |"
+
+
 def test_a_missed_clock_is_1_and_its_json_is_written(
     builds: Builds, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     builds.end = 60.0
     assert main(["fpga", "build", "ulx3s-85f", "--json", str(tmp_path / "out.json")]) == 1
-    assert "default on ulx3s-85f reaches 60.00 MHz, not 66.00 MHz" in errors(capsys)
+    assert "narrow on ulx3s-85f reaches 60.00 MHz, not 66.00 MHz" in errors(capsys)
     values = json.loads((tmp_path / "out.json").read_text())
     assert values["timing_met"] is False and set(values) >= CONTRACT
 
@@ -121,7 +164,7 @@ def test_boards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fpga", "boards"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(BOARDS)
-    assert lines[1].split()[1:4] == ["LFE5U-85F", "default", f"{find_board('ulx3s-85f').system_hz / 1e6:.2f}"]
+    assert lines[1].split()[1:4] == ["LFE5U-85F", "narrow", f"{find_board('ulx3s-85f').system_hz / 1e6:.2f}"]
 
 
 def test_a_board_is_programmed_with_its_own_build(
@@ -129,7 +172,7 @@ def test_a_board_is_programmed_with_its_own_build(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["fpga", "program", "ulx3s-85f"]) == 3
-    assert "build/fpga/ulx3s-85f-default/ulx3s-85f-default.bit: there is no such bitstream" in errors(capsys)
+    assert "build/fpga/ulx3s-85f-narrow/ulx3s-85f-narrow.bit: there is no such bitstream" in errors(capsys)
 
 
 def test_a_zynq_gets_a_project(

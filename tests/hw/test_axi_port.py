@@ -229,7 +229,7 @@ def test_abort_completes_what_is_in_flight_and_no_more(name: str, cycle: int) ->
         await ctx.tick().repeat(cycle)
         ctx.set(bench.port.abort, 1)
         seen = len(bus.beats)
-        heard = {who: len(bench.heard[who]) for who in AxiId}
+        answered = len(bench.answers)
         started = len(bus.reads) + len(bus.writes)
         waiting = ctx.get(bench.port.axi.ar.valid) + ctx.get(bench.port.axi.aw.valid)
         in_register = ctx.get(bench.port.axi.w.valid)
@@ -241,7 +241,7 @@ def test_abort_completes_what_is_in_flight_and_no_more(name: str, cycle: int) ->
         assert drained
         assert bus.open_reads == bus.open_writes == 0
         assert len(bus.reads) + len(bus.writes) <= started + waiting
-        assert {who: len(bench.heard[who]) for who in AxiId} == heard
+        assert len(bench.answers) <= answered + 1
         assert [strb for _, strb, _ in bus.beats[seen + in_register :]] == [0] * (len(bus.beats) - seen - in_register)
         assert len(bus.beats) == sum(beats for _, beats in bus.writes)
         await ctx.tick().repeat(50)

@@ -44,8 +44,8 @@ def test_a_bad_field_is_named_with_its_value_and_the_limit(fields, message):
 
 
 def test_every_preset_loads():
-    assert preset_names() == ["batch8", "default", "large", "small", "tiny"]
-    assert len({load_config(name).fingerprint for name in preset_names()}) == 5
+    assert preset_names() == ["batch8", "default", "large", "narrow", "small", "tiny"]
+    assert len({load_config(name).fingerprint for name in preset_names()}) == 6
     assert load_config("default") == Config()
 
 
@@ -91,7 +91,7 @@ def test_errors_of_a_file_begin_with_its_path(tmp_path, content, message):
 
 def test_an_unknown_preset_lists_those_there_are(tmp_path):
     with pytest.raises(
-        ConfigError, match="no configuration 'huge'; use one of batch8, default, large, small, tiny, or "
+        ConfigError, match="no configuration 'huge'; use one of batch8, default, large, narrow, small, tiny, or "
     ):
         load_config("huge")
     with pytest.raises(ConfigError, match=r"absent\.toml: No such file or directory"):
