@@ -13,12 +13,14 @@ from dovetail.isa.cache import read_object, write_object
 from dovetail.isa.container import replace_file
 from dovetail.isa.progress import Progress
 
+from .repairs import absorb_output_registers, disconnect_unused_carries
 from .tools import Runner, Task, Tool, tool_versions
 
 SOURCE = "top.il"
 NETLIST = "top.json"
-VERILOG = "top_netlist.v"
 LOG = "synthesis.log"
+REPAIRED = "2"
+"""Goes into what a netlist is kept by: it changes with what `repairs` does."""
 KIND = "netlists"
 """Their folder in the cache."""
 KEY_DIGITS = 32
@@ -29,7 +31,7 @@ QUEUES = "*.fetch.words/m:* *.load.writer.beats/m:*"
 SCRIPT = (
     f"read_rtlil {{source}}; setparam -set COLLISION_X_MASK 1'1 {BUFFERS}; "
     f'setattr -set ram_style "block" {QUEUES}; '
-    "synth_ecp5 -nowidelut -top {top} -json {netlist}; write_verilog -noattr {verilog}"
+    "synth_ecp5 -nowidelut -top {top} -json {netlist}"
 )
 """Without wide tables, which take two to eight of the device's, `small` is a fifth smaller and its paths 4% longer.
 
@@ -47,8 +49,6 @@ STAGES = {
     "JSON": "writing the netlist",
 }
 """The passes of which users are told."""
-UNDRIVEN = "x"
-"""A bit of a port that is there, but of no net."""
 FASTEST = 1
 """Level of gzip: a netlist of 100 MB takes a second."""
 
@@ -61,14 +61,11 @@ class Synthesis:
     ----------
     netlist:
         JSON, for nextpnr.
-    verilog:
-        The same for simulation, with Lattice's cells.
     kept:
         It was in the cache.
     """
 
     netlist: Path
-    verilog: Path
     log: Path
     kept: bool
 
@@ -89,36 +86,24 @@ def synthesise(rtlil: str, top: str, folder: Path, run: Runner, progress: Progre
         As `run`.
     """
     progress(WHAT, 0, 0)
-    script = SCRIPT.format(source=SOURCE, top=top, netlist=NETLIST, verilog=VERILOG)
+    script = SCRIPT.format(source=SOURCE, top=top, netlist=NETLIST)
     version = tool_versions()[Tool.YOSYS.package]
-    key = hashlib.sha256("\0".join([version, script, rtlil]).encode()).hexdigest()[:KEY_DIGITS]
-    files = [folder / name for name in (NETLIST, VERILOG, LOG)]
+    key = hashlib.sha256("\0".join([version, script, REPAIRED, rtlil]).encode()).hexdigest()[:KEY_DIGITS]
+    files = [folder / name for name in (NETLIST, LOG)]
     (folder / SOURCE).write_text(rtlil)
     kept = _restore(key, files)
     if not kept:
-        run(Task(Tool.YOSYS, ["-p", script], folder, LOG, [NETLIST, VERILOG]), Passes(progress))
-        disconnect_unused_carries(folder / NETLIST)
+        run(Task(Tool.YOSYS, ["-p", script], folder, LOG, [NETLIST]), Passes(progress))
+        _repair(folder / NETLIST, top)
         for path in files:
             write_object(KIND, f"{key}-{path.name}", gzip.compress(path.read_bytes(), FASTEST))
-    return Synthesis(netlist=folder / NETLIST, verilog=folder / VERILOG, log=folder / LOG, kept=kept)
+    return Synthesis(netlist=folder / NETLIST, log=folder / LOG, kept=kept)
 
 
-def disconnect_unused_carries(netlist: Path) -> None:
-    """Leave the carry out of a chain open where nobody reads it.
-
-    nextpnr takes two look-up tables to lead a carry out that has a net, read or not: a twentieth of `default`.
-    """
+def _repair(netlist: Path, top: str) -> None:
     design = json.loads(netlist.read_bytes())
-    for module in design["modules"].values():
-        read = {bit for port in module["ports"].values() for bit in port["bits"]}
-        for cell in module["cells"].values():
-            for port, bits in cell["connections"].items():
-                if cell["port_directions"][port] != "output":
-                    read.update(bits)
-        for cell in module["cells"].values():
-            connections = cell["connections"]
-            if cell["type"] == "CCU2C" and "COUT" in connections and read.isdisjoint(connections["COUT"]):
-                connections["COUT"] = [UNDRIVEN]
+    disconnect_unused_carries(design["modules"][top])
+    absorb_output_registers(design["modules"][top])
     netlist.write_text(json.dumps(design))
 
 

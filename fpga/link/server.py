@@ -133,12 +133,12 @@ class LinkServer(wiring.Component):
         op, status, tag = Signal(OP_BITS), Signal(LinkStatus), Signal(TAG_BITS)
         # The register write last executed, which is not to be executed again.
         last_tag, last_status, has_last = Signal(TAG_BITS), Signal(LinkStatus), Signal()
-        again = Signal()
+        again, writes_memory, writes_register = Signal(), Signal(), Signal()
         m.d.comb += [
-            access.writing.eq(header.op == LinkOp.WRITE_MEMORY),
+            access.writing.eq(writes_memory),
             access.address.eq(header.address),
             access.beats.eq(header.length >> clog2(self.config.bus_bytes)),
-            registers.writing.eq(header.op == LinkOp.WRITE_REGISTER),
+            registers.writing.eq(writes_register),
             registers.address.eq(header.address),
             registers.value.eq(request.value),
             answer.header.eq(Cat(op, Value.cast(status), Const(0, STATUS_BITS - len(Value.cast(status))), tag)),
@@ -151,7 +151,14 @@ class LinkServer(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [op.eq(header.op), tag.eq(header.tag), answer.length.eq(0), answer.first.eq(0)]
+                m.d.sync += [
+                    op.eq(header.op),
+                    tag.eq(header.tag),
+                    writes_memory.eq(header.op == LinkOp.WRITE_MEMORY),
+                    writes_register.eq(header.op == LinkOp.WRITE_REGISTER),
+                    answer.length.eq(0),
+                    answer.first.eq(0),
+                ]
                 with m.If(request.present):
                     m.next = "REQUEST"
             with m.State("REQUEST"):
@@ -162,7 +169,7 @@ class LinkServer(wiring.Component):
                 with m.Elif(request.verdict == Verdict.MALFORMED):
                     m.d.sync += status.eq(LinkStatus.MALFORMED)
                 with m.Else():
-                    with m.Switch(header.op):
+                    with m.Switch(op):
                         with m.Case(LinkOp.IDENTIFY):
                             m.d.sync += [
                                 has_last.eq(0),

@@ -37,7 +37,8 @@ MODULES = (
 def netlist(cells: Mapping[str, str] = CELLS) -> str:
     """A flat netlist as Yosys writes it, of cells by name."""
     all_cells = dict.fromkeys(MODULES, "$scopeinfo") | dict(cells)
-    described = {name: {"type": kind, "connections": {}, "port_directions": {}} for name, kind in all_cells.items()}
+    plain = {"connections": {}, "port_directions": {}, "parameters": {"DATA_WIDTH_B": "10010"}}
+    described = {name: {"type": kind, **plain} for name, kind in all_cells.items()}
     return json.dumps({"modules": {"top": {"ports": {}, "cells": described}}})
 
 
