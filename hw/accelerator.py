@@ -18,6 +18,7 @@ from .control import Control
 from .fetch import FetchUnit
 from .interfaces import Axi4, Axi4Lite, dispatched, level_bits, load_lanes
 from .load import LoadUnit
+from .products import kept_weights
 from .registers import RegisterBlock
 from .store import StoreUnit
 from .tokens import TokenQueue
@@ -130,7 +131,7 @@ class Accelerator(wiring.Component):
         connect(m, load.read, port.load)
         connect(m, store.read, port.store_read)
         connect(m, store.write, port.store_write)
-        self._buffers(m, load, compute, store)
+        self._buffers(platform, m, load, compute, store)
         self._control(m, registers, control, port, fetch, load, compute, store, queues)
 
         m.d.comb += [
@@ -144,7 +145,7 @@ class Accelerator(wiring.Component):
             m.d.comb += getattr(self.obs, f"level_{queue_id.value}").eq(queue.level)
         return m
 
-    def _buffers(self, m: Module, load: LoadUnit, compute: ComputeUnit, store: StoreUnit) -> None:
+    def _buffers(self, platform: object, m: Module, load: LoadUnit, compute: ComputeUnit, store: StoreUnit) -> None:
         """The memories; of the accumulators' ports compute comes first."""
         config = self.config
         for name, depth, entry_bytes in (
@@ -154,7 +155,13 @@ class Accelerator(wiring.Component):
         ):
             lanes = load_lanes(config, entry_bytes)
             m.submodules[f"{name}_buffer"] = buffer = BufferMemory(depth=depth, entry_bits=entry_bytes * 8, lanes=lanes)
-            connect(m, getattr(load, name), buffer.write)
+            written = getattr(load, name)
+            entry = kept_weights(platform, written.data, config.block_in) if name == "wgt" else written.data
+            m.d.comb += [
+                buffer.write.en.eq(written.en),
+                buffer.write.index.eq(written.index),
+                buffer.write.data.eq(entry),
+            ]
             connect(m, getattr(compute, f"{name}_read"), buffer.read)
 
         lanes = load_lanes(config, config.acc_bytes)

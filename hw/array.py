@@ -25,7 +25,7 @@ class GemmArray(wiring.Component):
     inp: In
         ``batch x block_in`` int8, element (b, i) at place ``b * block_in + i``.
     wgt: In
-        ``block_out x block_in`` int8, element (o, i) at place ``o * block_in + i``.
+        ``block_out x block_in`` int8, (o, i) at place ``o * block_in + i``, as `products.kept_weights` has them.
     sums: Out
         ``batch x block_out`` signed, `sum_bits` each, element (b, o) at place ``b * block_out + o``.
     """

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+
+from dovetail.isa.config import WGT_BITS
 
 
 @runtime_checkable
@@ -15,7 +17,8 @@ class HasProducts(Protocol):
     Attributes
     ----------
     weight_excess:
-        The first weight of a pair counts as so much more. Sums of products are set right once, see `weight_excess`.
+        The first weight of a pair is kept as so much more, without a sign; see `kept_weights`. Sums of products are set
+        right once, see `weight_excess`.
     """
 
     weight_excess: int
@@ -38,14 +41,14 @@ class HasProducts(Protocol):
 def product_pair(
     platform: object, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
 ) -> tuple[Value, Value]:
-    """``x * (weights[0] + weight_excess(platform))`` and ``x * weights[1]``, a cycle later for each of the `enables`.
+    """``x * weights[0]`` and ``x * weights[1]``, a cycle later for each of the `enables`.
 
     Parameters
     ----------
     platform:
         Forms the products if it can (`HasProducts`); else they are written as multiplications.
     x, weights:
-        int8.
+        int8; the first weight is uint8 if the platform has an excess.
     enables:
         One for each of the pipeline's stages, in their order, 1 at least: its registers move in cycles in which it is
         high.
@@ -96,8 +99,22 @@ def gated_sum(platform: object, m: Module, x: Value, y: Value, without_x: Value,
 
 
 def weight_excess(platform: object) -> int:
-    """What the first weight of each pair of products exceeds its own value by."""
+    """What the first weight of each pair of products exceeds its own value by: nothing, or what turns its sign over."""
     return platform.weight_excess if isinstance(platform, HasProducts) else 0
+
+
+def kept_weights(platform: object, weights: Value, block_in: int) -> Value:
+    """What the weight buffer is to hold for `weights`, int8: those of the first of each pair with their excess.
+
+    Parameters
+    ----------
+    weights:
+        A tile, weight (o, i) at place ``o * block_in + i``; outputs are paired from the first on.
+    """
+    excess = weight_excess(platform)
+    outputs = len(weights) // (WGT_BITS * block_in)
+    first = sum(excess << WGT_BITS * (o * block_in + i) for o in range(0, outputs, 2) for i in range(block_in))
+    return weights ^ Const(first, len(weights)) if excess else weights
 
 
 def register(m: Module, value: Value, enable: Value, name: str) -> Signal:

@@ -7,7 +7,7 @@ With ``u = w0 + 128``, which is not negative, the multiplier forms ``P = (w1 * 2
     (u * x)[15:10] = P[15:10] - (w1 * x)[5:0]            modulo 2**6
     w1 * x         = P[25:10] - (u * x >> 10)            modulo 2**16
 
-The array takes ``128 * x`` from sums of ``u * x``, once for all of them.
+The weight buffer holds `u`, and the array takes ``128 * x`` from sums of ``u * x``, once for all of them.
 
 That three values of 8 bits give the right products in all 2**24 cases is checked by running through them.
 """
@@ -65,7 +65,7 @@ class Ecp5Arithmetic:
         inner, outer = enables[:within], enables[within:]
         # With `x` in the upper places none of it is needed twice for its sign, and zeros need no wires.
         unused = FACTOR_BITS - INP_BITS
-        factors = Cat(_increased(lower), Const(0, SHARED_LSB - WGT_BITS), upper), Cat(Const(0, unused), x)
+        factors = Cat(lower, Const(0, SHARED_LSB - WGT_BITS), upper), Cat(Const(0, unused), x)
         wide = multiplier(m, *factors, inner)[unused:]
 
         for enable in inner[:-1]:
@@ -103,7 +103,7 @@ def _pair_of_logic(
     m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
 ) -> tuple[Value, Value]:
     lower, upper = weights
-    products = [_product_of_logic(m, x, _increased(lower), is_signed=False), _product_of_logic(m, x, upper)]
+    products = [_product_of_logic(m, x, lower, is_signed=False), _product_of_logic(m, x, upper)]
     first, second = (pipelined(m, product, enables, f"{name}_{k}") for k, product in enumerate(products))
     return first, second
 
@@ -124,11 +124,6 @@ def _product_of_logic(m: Module, x: Value, weight: Value, *, is_signed: bool = T
 def _shifted_sum(low: Value, high: Value, apart: int) -> Value:
     """``low + (high << apart)``, signed; what only `low` has is not added to anything."""
     return Cat(low[:apart], low[apart:].as_signed() + high).as_signed()
-
-
-def _increased(weight: Value) -> Value:
-    """By `weight_excess`, which leaves nothing that is negative."""
-    return Cat(weight[:-1], ~weight[-1])
 
 
 def product_modulo(m: Module, a: Value, b: Value, bits: int) -> Value:

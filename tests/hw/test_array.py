@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import Elaboratable, Fragment, Module, Value
+from amaranth.hdl import Elaboratable, Fragment, Module, Signal, Value
 
 from dovetail.fpga.ecp5.arithmetic import Ecp5Arithmetic
 from dovetail.hw.array import GemmArray
-from dovetail.hw.products import HasProducts, pipelined
+from dovetail.hw.products import HasProducts, kept_weights, pipelined
 from dovetail.isa.config import Config
 from tests.hw.dma_bench import simulate
 
@@ -24,10 +24,12 @@ class ArrayOn(Elaboratable):
     def __init__(self, array: GemmArray, platform: object) -> None:
         self.array = array
         self.platform = platform
+        self.wgt = Signal.like(array.wgt)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.array = Fragment.get(self.array, self.platform)
+        m.d.comb += self.array.wgt.eq(kept_weights(self.platform, self.wgt, self.array.config.block_in))
         return m
 
 
@@ -37,7 +39,7 @@ class Exceeding(Ecp5Arithmetic):
     def product_pair(
         self, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
     ) -> tuple[Value, Value]:
-        products = (x * (weights[0] + self.weight_excess), x * weights[1])
+        products = (x * weights[0].as_unsigned(), x * weights[1])
         first, second = (pipelined(m, product, enables, f"{name}_{k}") for k, product in enumerate(products))
         return first, second
 
@@ -54,6 +56,7 @@ def test_sums_follow_the_latency_after_and_stay(
         batch=batch, block_in=block, block_out=block, out_lanes=1, mul_stages=mul_stages, add_stages=add_stages
     )
     array = GemmArray(config)
+    dut = ArrayOn(array, platform)
     rng = np.random.default_rng(1)
     inputs = rng.integers(-128, 128, (CYCLES, batch, block), np.int8)
     weights = rng.integers(-128, 128, (CYCLES, block, block), np.int8)
@@ -68,11 +71,11 @@ def test_sums_follow_the_latency_after_and_stay(
         for cycle in range(CYCLES):
             ctx.set(array.en, int(enabled[cycle]))
             ctx.set(array.inp, int.from_bytes(inputs[cycle].tobytes(), "little"))
-            ctx.set(array.wgt, int.from_bytes(weights[cycle].tobytes(), "little"))
+            ctx.set(dut.wgt, int.from_bytes(weights[cycle].tobytes(), "little"))
             _, _, sums = await ctx.tick().sample(array.sums)
             places = [sums >> k * array.sum_bits & (1 << array.sum_bits) - 1 for k in range(batch * block)]
             found.append([place - (place >> array.sum_bits - 1 << array.sum_bits) for place in places])
 
-    simulate(ArrayOn(array, platform), main=bench)
+    simulate(dut, main=bench)
     expected = dots[last_enabled].reshape(CYCLES, -1)[: CYCLES - array.LATENCY]
     np.testing.assert_array_equal(found[array.LATENCY :], expected)

@@ -28,7 +28,8 @@ def pairs_verilog() -> str:
     platform.multipliers = 3
     for name, stages in (("1", 1), ("2", 2), ("3", 3), ("logic", 1)):
         outputs = [Signal(signed(16), name=f"{place}_{name}") for place in ("first", "second")]
-        products = product_pair(platform, m, x, (lower, upper), [enable] * stages, f"product_{name}")
+        kept = (lower.as_unsigned() ^ platform.weight_excess, upper)
+        products = product_pair(platform, m, x, kept, [enable] * stages, f"product_{name}")
         m.d.comb += [output.eq(product) for output, product in zip(outputs, products, strict=True)]
         ports += outputs
     return verilog.convert(m, name="pairs", ports=ports, emit_src=False)
