@@ -13,6 +13,11 @@ from dovetail.isa.config import INP_BITS, WGT_BITS, Config, clog2
 from .products import pipelined, product_pair, register, weight_excess
 
 
+def latency(config: Config) -> int:
+    """Cycles from operands to their sums."""
+    return config.mul_stages + config.add_stages
+
+
 class GemmArray(wiring.Component):
     """``sums[b, o] = sum over i of inp[b, i] * wgt[o, i]``, exact, a new one every cycle.
 
@@ -33,7 +38,7 @@ class GemmArray(wiring.Component):
     def __init__(self, config: Config) -> None:
         self.config = config
         self.sum_bits = INP_BITS + WGT_BITS + clog2(config.block_in)
-        self.LATENCY = config.mul_stages + config.add_stages
+        self.LATENCY = latency(config)
         super().__init__(
             {
                 "en": In(1),

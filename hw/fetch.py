@@ -141,34 +141,39 @@ class FetchUnit(wiring.Component):
     def _dispatch(self, m: Module, words: SyncFIFOBuffered, running: Signal, taken: Signal) -> None:
         """Hold one instruction with the verdict on it, until its unit takes it.
 
-        An instruction is looked at for two cycles; the second one takes it from the queue if its place is free then,
-        which is known from registers.
+        An instruction is looked at for three cycles: on the way into a register, which block memory has at its output,
+        and for two more by what judges it. The last takes it from the queue if its place is free then, which is known
+        from registers.
         """
         m.submodules.legality = legality = Legality(self.config)
         word = Signal(INSTRUCTION_BITS)
         checked, held, failed, legal, is_finish = Signal(), Signal(), Signal(), Signal(), Signal()
-        offered = words.r_data[:INSTRUCTION_BITS]
-        gone = Signal()
+        offered, unread = Signal(INSTRUCTION_BITS, reset_less=True), Signal(reset_less=True)
+        seen, gone = Signal(), Signal()
         m.d.comb += [
             legality.word.eq(offered),
             words.r_en.eq(checked & ~held),
             taken.eq(words.r_en),
         ]
-        m.d.sync += checked.eq(words.r_rdy & ~words.r_en)
+        m.d.sync += [
+            Cat(offered, unread).eq(words.r_data),
+            seen.eq(words.r_rdy & ~words.r_en),
+            checked.eq(seen & ~words.r_en),
+        ]
         with m.If(gone):
             m.d.sync += held.eq(0)
         with m.If(~held):
             m.d.sync += [
                 held.eq(checked),
                 word.eq(offered),
-                failed.eq(words.r_data[INSTRUCTION_BITS]),
-                legal.eq(legality.legal & ~words.r_data[INSTRUCTION_BITS]),
+                failed.eq(unread),
+                legal.eq(legality.legal & ~unread),
                 is_finish.eq(offered[:4] == Opcode.FINISH),
             ]
         for target, port in ((Unit.LOAD, self.load), (Unit.COMPUTE, self.compute), (Unit.STORE, self.store)):
             chosen = Signal(name=f"to_{target.name.lower()}")
             with m.If(~held):
-                m.d.sync += chosen.eq(legality.legal & ~words.r_data[INSTRUCTION_BITS] & (legality.unit == target))
+                m.d.sync += chosen.eq(legality.legal & ~unread & (legality.unit == target))
             m.d.comb += [
                 port.payload.word.eq(word),
                 port.payload.index.eq(self.index),

@@ -49,7 +49,9 @@ class OutputPipeline(wiring.Component):
     Members
     -------
     valid: In(1)
-        A group enters: `acc`, `record` (of its channels), `residual`, `with_residual` and `tag`.
+        A group enters: `acc`, `residual`, `with_residual` and `tag`.
+    record: In
+        Of the channels of the group that entered in the cycle before.
     post: In(post_fields)
         Constant while `busy`.
     out_valid: Out(1)
@@ -84,9 +86,6 @@ class OutputPipeline(wiring.Component):
         lanes = [
             SimpleNamespace(
                 acc=self.acc[k],
-                bias=self.record[k].bias,
-                multiplier=self.record[k].multiplier,
-                shift=self.record[k].shift,
                 residual=Mux(self.with_residual, self.residual[k], self.post.res_zero),
             )
             for k in range(self.config.out_lanes)
@@ -94,6 +93,8 @@ class OutputPipeline(wiring.Component):
         valid, tag = self.valid, Value.cast(self.tag)
         entered = []
         for stage in STAGES:
+            if stage is _add_bias:
+                lanes = [SimpleNamespace(record=self.record[k], **vars(lane)) for k, lane in enumerate(lanes)]
             entered.append(valid)
             name = stage.__name__.strip("_")
             # That a group enters is known late in its cycle; what the first registers hold without one is no matter.
@@ -147,7 +148,10 @@ def _arrive(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
 
 
 def _add_bias(x: SimpleNamespace, post: data.View) -> SimpleNamespace:
-    return SimpleNamespace(sum=x.acc + x.bias, multiplier=x.multiplier, shift=x.shift, residual=x.residual)
+    record = x.record
+    return SimpleNamespace(
+        sum=x.acc + record.bias, multiplier=record.multiplier, shift=record.shift, residual=x.residual
+    )
 
 
 def _saturate_sum(x: SimpleNamespace, post: data.View) -> SimpleNamespace:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from dovetail.isa.config import BYTE_BITS, DRAM_ADDRESS_BITS, PARAM_RECORD_BYTES, Config, clog2
+from dovetail.isa.config import BYTE_BITS, DRAM_ADDRESS_BITS, Config, clog2
 from dovetail.isa.instructions import Format, Opcode, Param, Post, Store, store_bytes
 from dovetail.isa.registers import PROGRAM_INDEX_BITS, Activity
 
 from .bursts import row_bits
 from .decode import Fields
 from .interfaces import ReadClient, TokenGive, TokenTake, WriteClient, dispatched
-from .output import OutputPipeline, post_fields, record
-from .store_groups import StoreGroups, pick
+from .output import OutputPipeline, post_fields
+from .store_groups import StoreGroups
 from .store_reads import StoreReads
+from .store_records import StoreRecords
 from .store_vectors import VectorReader
 from .store_writes import StoreWrites, slot
 
@@ -28,8 +29,8 @@ class StoreUnit(wiring.Component):
 
     A STORE begins as soon as all vectors of the one before are in output processing; its writes may be answered long
     after. PARAM, STOREs with a residual, and instructions other than STORE that give a token wait until every earlier
-    STORE is answered; POST, and STOREs in raw format, until output processing is empty. Before the first PARAM and POST
-    everything that they set is 0.
+    STORE is answered; POST, and STOREs in raw format, until output processing is empty. What PARAM sets is not defined
+    before the first one.
 
     Members
     -------
@@ -80,6 +81,7 @@ class StoreUnit(wiring.Component):
         m.submodules.vectors = vectors = VectorReader(config)
         m.submodules.groups = groups = StoreGroups(config)
         m.submodules.pipeline = pipeline = OutputPipeline(config, tag=slot(config))
+        m.submodules.records = records = StoreRecords(config)
         m.submodules.reads = reads = StoreReads(config)
         m.submodules.writes = writes = StoreWrites(config)
         connect(m, vectors.vector, groups.vector)
@@ -88,7 +90,7 @@ class StoreUnit(wiring.Component):
 
         begins, moved = Signal(), Signal()
         taken, taken_valid, ready, waits_token = self._take(m, begins)
-        self._execute(m, taken, ready, begins, vectors, groups, pipeline, reads, writes)
+        self._execute(m, taken, ready, begins, vectors, groups, pipeline, reads, writes, records)
 
         working = ready | ~writes.complete
         m.d.comb += [
@@ -101,6 +103,10 @@ class StoreUnit(wiring.Component):
             groups.room.eq(writes.room),
             pipeline.valid.eq(groups.group_valid),
             pipeline.acc.eq(groups.group),
+            pipeline.record.eq(records.record),
+            records.turn.eq(groups.group_valid),
+            records.beat_valid.eq(reads.param),
+            records.beat.eq(self.read.beat.payload.data),
             groups.residual_valid.eq(reads.group.valid),
             reads.group.ready.eq(groups.residual_take),
             pipeline.residual.eq(reads.group.payload),
@@ -174,6 +180,7 @@ class StoreUnit(wiring.Component):
         pipeline: OutputPipeline,
         reads: StoreReads,
         writes: StoreWrites,
+        records: StoreRecords,
     ) -> None:
         """Begin, or carry out, the instruction taken, as soon as it is `ready` and what it waits for is so."""
         config = self.config
@@ -201,8 +208,7 @@ class StoreUnit(wiring.Component):
             residual_addr.eq(store.dram + post.residual_offset),
         ]
 
-        pushes_now = Signal()
-        reading, read_end = self._params(m, reads, pipeline, groups)
+        pushes_now, reading = Signal(), Signal()
 
         empty = ~groups.busy & ~pipeline.busy
         starts_store = Signal()
@@ -250,49 +256,17 @@ class StoreUnit(wiring.Component):
                 reads.block.payload.block.row_bytes.eq(config.param_bytes),
                 reads.block.payload.is_param.eq(1),
             ]
+        with m.If(records.last):
+            m.d.sync += reading.eq(0)
         with m.If(ready):
             with m.If(kinds[Opcode.PARAM]):
                 with m.If(writes.complete & ~reading):
                     m.d.comb += reads.block.valid.eq(1)
                     m.d.sync += reading.eq(reads.block.ready)
-                m.d.comb += [begins.eq(read_end), pushes_now.eq(read_end & gives)]
+                m.d.comb += [begins.eq(records.last), pushes_now.eq(records.last & gives)]
             with m.If(kinds[Opcode.POST] & empty & (writes.complete | ~gives)):
                 fields = Fields(taken.word, Post, config)
                 m.d.comb += [begins.eq(1), pushes_now.eq(gives)]
                 m.d.sync += [getattr(post, name).eq(getattr(fields, name)) for name in post.shape().members]
             with m.If(kinds[Opcode.SYNC] & (writes.complete | ~gives)):
                 m.d.comb += [begins.eq(1), pushes_now.eq(gives)]
-
-    def _params(
-        self, m: Module, reads: StoreReads, pipeline: OutputPipeline, groups: StoreGroups
-    ) -> tuple[Signal, Signal]:
-        """The records of a block of channels; they come in order, so they shift in.
-
-        Returns whether a PARAM is being read, which its beginner sets, and whether it ends in this cycle.
-        """
-        config = self.config
-        beats = config.param_bytes // config.bus_bytes
-        per_record = max(1, PARAM_RECORD_BYTES // config.bus_bytes)
-        reading, read_end = Signal(), Signal()
-        beat = Signal(range(beats))
-        records = Signal(data.ArrayLayout(record(), config.block_out), reset_less=True)
-        earlier = Signal(config.bus_bits, reset_less=True)
-        arriving = Cat(earlier if per_record > 1 else [], self.read.beat.payload.data)[: record().size]
-        # That data comes is known late in its cycle, and moves all records. No group is looked at for some cycles more.
-        arrived, moves = Signal(record().size, reset_less=True), Signal()
-        m.d.sync += [arrived.eq(arriving), moves.eq(reads.param & (beat % per_record == per_record - 1))]
-        m.d.comb += read_end.eq(reads.param & (beat == beats - 1))
-        with m.If(reads.param):
-            m.d.sync += [beat.eq(beat + 1), earlier.eq(self.read.beat.payload.data)]
-        with m.If(moves):
-            m.d.sync += records.eq(Cat(records.as_value()[record().size :], arrived))
-        with m.If(read_end):
-            m.d.sync += reading.eq(0)
-
-        per_group = data.ArrayLayout(record(), config.out_lanes)
-        parts = [
-            records.as_value()[k * per_group.size : (k + 1) * per_group.size]
-            for k in range(config.block_out // config.out_lanes)
-        ]
-        m.d.comb += pipeline.record.eq(pick(parts, groups.channels))
-        return reading, read_end

@@ -46,8 +46,7 @@ class StoreGroups(wiring.Component):
     moves: Out(1)
         A group, or beat, leaves in this cycle.
     group_valid, group:
-        Accumulators for output processing, of the channels that the group number `channels` of a block has.
-    channels: Out
+        Accumulators for output processing; a vector's groups in order.
     beat_valid, beat:
         A beat for memory as it is.
     slot: Out(slot)
@@ -72,7 +71,6 @@ class StoreGroups(wiring.Component):
                 "moves": Out(1),
                 "group_valid": Out(1),
                 "group": Out(config.out_lanes * ACC_BITS),
-                "channels": Out(max(1, clog2(config.block_out // config.out_lanes))),
                 "beat_valid": Out(1),
                 "beat": Out(config.bus_bits),
                 "slot": Out(slot(config)),
@@ -122,7 +120,6 @@ class StoreGroups(wiring.Component):
             wide.eq(pick(_parts(acc, len(wide)), Mux(current.is_raw, part // beats_in_wide, part // groups_in_wide))),
             self.group.eq(pick(_parts(wide, group_bits), part % groups_in_wide)),
             self.beat.eq(pick(_parts(wide, config.bus_bits), part % beats_in_wide)),
-            self.channels.eq(part),
         ]
         with m.If(self.start):
             m.d.sync += [

@@ -27,6 +27,11 @@ def vector(config: Config) -> data.StructLayout:
     return data.StructLayout({"acc": config.acc_bytes * BYTE_BITS, "row_end": 1, "last": 1})
 
 
+def entries(config: Config) -> int:
+    """Vectors that are used or wait."""
+    return 2 if config.out_lanes < config.batch * config.block_out else 3
+
+
 class VectorReader(wiring.Component):
     """Reads accumulator vectors ahead of their use: one waits while another is used.
 
@@ -47,7 +52,7 @@ class VectorReader(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.entries = 2 if config.out_lanes < config.batch * config.block_out else 3
+        self.entries = entries(config)
         super().__init__(
             {
                 "walk": In(stream.Signature(walk(config))),

@@ -55,6 +55,15 @@ def build(
             metavar="N",
         ),
     ] = 1,
+    nextpnr: Annotated[
+        str | None,
+        typer.Option(
+            "--nextpnr",
+            envvar="DOVETAIL_NEXTPNR",
+            help="Place and route with this nextpnr-ecp5 of the machine's own; several times as fast.",
+            metavar="PROGRAM",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for everything; build/fpga/BOARD-CONFIG by default.")
     ] = None,
@@ -75,21 +84,39 @@ def build(
     if chosen.family == "zynq":
         _build_project(chosen, machine, out, json)
     else:
-        _build_bitstream(chosen, machine, out, seed, seeds, json, with_estimate=not no_estimate)
+        _build_bitstream(chosen, machine, out, seed, seeds, nextpnr, json, with_estimate=not no_estimate)
 
 
 def _build_bitstream(
-    board: Board, config: str, out: Path | None, seed: int, seeds: int, json: Path | None, *, with_estimate: bool
+    board: Board,
+    config: str,
+    out: Path | None,
+    seed: int,
+    seeds: int,
+    nextpnr: str | None,
+    json: Path | None,
+    *,
+    with_estimate: bool,
 ) -> None:
     from dovetail.fpga.flow.build import PAGE
     from dovetail.fpga.flow.build import build as build_bitstream
     from dovetail.fpga.flow.report import TimingError
+    from dovetail.fpga.flow.tools import Tool
     from dovetail.isa.config import load_config
 
     machine = load_config(config)
     with progress("elaboration") as say:
         try:
-            report = build_bitstream(board, machine, config_name=config, out=out, seed=seed, seeds=seeds, progress=say)
+            report = build_bitstream(
+                board,
+                machine,
+                config_name=config,
+                out=out,
+                seed=seed,
+                seeds=seeds,
+                progress=say,
+                programs={Tool.NEXTPNR: nextpnr} if nextpnr else {},
+            )
         except TimingError as error:
             write_json(error.report.as_dict(), json)
             raise

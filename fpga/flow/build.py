@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from .place_and_route import Clock, Placement, place_and_route
 from .report import BuildReport, TimingError
 from .room import Room, make_room
 from .synthesis import synthesise
-from .tools import Runner, run_tool, tool_versions
+from .tools import PACKAGED, Programs, Runner, run_tool, tool_versions
 from .units import NAMES, PARTS, Use, count_units, largest, read_netlist, total
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def build(
     seed: int = 1,
     seeds: int = 1,
     progress: Progress = silent,
-    run: Runner = run_tool,
+    run: Runner | None = None,
+    programs: Programs = PACKAGED,
 ) -> BuildReport:
     """Build the system on chip of `config` for `board`, with bitstream, logs and reports in one folder.
 
@@ -80,7 +82,9 @@ def build(
     seed, seeds:
         Placements are tried from `seed` on, at most `seeds` of them, until the timing is met.
     run:
-        Runs tools.
+        Runs tools; `run_tool` by default.
+    programs:
+        Of this machine, to be run in place of packages.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def build(
     """
     from dovetail.fpga.ecp5.emit import TOP, emit_top
 
-    tool_versions()
+    tools = tool_versions(programs)
     progress("elaboration", 0, 0)
     began = time.monotonic()
     files = emit_top(config, board)
@@ -115,7 +119,8 @@ def build(
                 seeds=seeds,
                 seconds=seconds,
                 progress=progress,
-                run=run,
+                run=run or partial(run_tool, programs=programs),
+                tools=tools,
             )
     except OSError as error:
         raise FlowError(f"{error.filename or out}: cannot be written: {error.strerror or error}") from None
@@ -134,6 +139,7 @@ def implement(
     seconds: Mapping[str, float],
     progress: Progress,
     run: Runner,
+    tools: Mapping[str, str],
 ) -> BuildReport:
     """`build` for a design that is elaborated.
 
@@ -145,6 +151,8 @@ def implement(
         Where everything goes; it exists.
     seconds:
         What the steps before took.
+    tools:
+        Their versions, by name.
     """
     spent = dict(seconds)
     bitstream = bitstream_path(board.name, config_name, folder)
@@ -175,7 +183,7 @@ def implement(
         bitstream=bitstream if all(clock.met for clock in placement.clocks) else slow,
         seconds=spent,
         seed=chosen,
-        tools=tool_versions(),
+        tools=dict(tools),
         units=units,
         critical_path=translate(placement.path, top),
     )

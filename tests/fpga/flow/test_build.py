@@ -17,7 +17,7 @@ from dovetail.fpga.flow import build as flow
 from dovetail.fpga.flow.build import build, implement
 from dovetail.fpga.flow.errors import CapacityError, FlowError, ToolFailed
 from dovetail.fpga.flow.report import BuildReport, TimingError
-from dovetail.fpga.flow.tools import Tool
+from dovetail.fpga.flow.tools import Tool, tool_versions
 from dovetail.isa.config import load_config
 from dovetail.isa.progress import silent
 
@@ -56,6 +56,7 @@ def run(
         seconds={"elaboration": 1.5},
         progress=silent,
         run=tools,
+        tools=tool_versions(),
     )
 
 

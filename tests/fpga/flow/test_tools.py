@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dovetail.fpga.flow.errors import ToolFailed
-from dovetail.fpga.flow.tools import Task, Tool, path_from, run_tool
+from dovetail.fpga.flow.errors import ToolFailed, ToolMissing
+from dovetail.fpga.flow.tools import Task, Tool, path_from, run_tool, tool_versions
 
 STANDS_IN = """
 import os, sys, tempfile, time
@@ -94,3 +94,34 @@ def test_an_interrupt_ends_the_tool(tmp_path: Path) -> None:
 
 def test_paths_are_relative_since_tmp_is_not_the_tools(tmp_path: Path) -> None:
     assert path_from(tmp_path / "seed-1", tmp_path / "top.json") == "../top.json"
+
+
+def own_program(folder: Path, script: str) -> str:
+    path = folder / "nextpnr-ecp5"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_program_of_the_machine_runs_in_place_of_the_package(tmp_path: Path) -> None:
+    own = own_program(
+        tmp_path, '[ "$1" = --version ] && echo "Version 9" && exit; echo "$@" > said; echo made > result; touch log'
+    )
+    run_tool(Task(Tool.NEXTPNR, ["--25k"], tmp_path, "log", ["result"]), lambda line: None, {Tool.NEXTPNR: own})
+    assert (tmp_path / "said").read_text().split() == ["--log", "log", "--25k"]
+    assert tool_versions({Tool.NEXTPNR: own})[own] == "Version 9"
+
+
+@pytest.mark.parametrize(
+    ("script", "expected", "said"),
+    [
+        ("", ToolMissing, "no-such-program: no such program; give its path, or leave it out"),
+        ("exit 3", ToolFailed, "nextpnr-ecp5 --version failed: .*status 3"),
+    ],
+)
+def test_a_program_that_cannot_be_run_is_told_before_the_build(
+    tmp_path: Path, script: str, expected: type[Exception], said: str
+) -> None:
+    own = own_program(tmp_path, script) if script else "no-such-program"
+    with pytest.raises(expected, match=said):
+        tool_versions({Tool.NEXTPNR: own})
