@@ -26,6 +26,7 @@ _HOMES = {
     "prepare_job": ("dovetail.job", "prepare_job"),
     "rtl": ("dovetail.runtime.context", "rtl"),
     "run_job": ("dovetail.job", "run_job"),
+    "timing": ("dovetail.runtime.context", "timing"),
     "vdla": ("dovetail.compiler.vdla", "DEFAULT"),
 } | {
     name: ("dovetail.compiler.te", name)

@@ -19,7 +19,7 @@ from dovetail.isa.module import Call, Constant, Layer, Library, Plan, Tensor
 from dovetail.isa.module_file import load
 from dovetail.isa.progress import Progress, silent
 from dovetail.network_result import ACCELERATOR, Agreement, LayerResult, NetworkResult
-from dovetail.result import CPU, RTL, Memory
+from dovetail.result import CPU, MODELLED, RTL, Memory
 from dovetail.runtime import RunResult
 from dovetail.runtime.module import Module
 from dovetail.runtime.samples import digest, random_inputs
@@ -38,7 +38,7 @@ class Setting:
     port, timeout:
         As of `runtime.open`, where the device has them.
     latency, bytes_per_cycle, checks, timeline, waves:
-        As of `runtime.open`, for ``rtl``.
+        As of `runtime.open`, for ``rtl``; the first two also for ``timing``.
     """
 
     device: str
@@ -53,16 +53,17 @@ class Setting:
     @property
     def memory(self) -> Memory:
         """What is known of the device's memory."""
-        if self.device != RTL:
+        if self.device not in MODELLED:
             return Memory()
         return Memory(latency_cycles=self.latency, bytes_per_cycle=self.bytes_per_cycle)
 
     def open(self, plan: Plan, library: Library, progress: Progress) -> Module:
         """The module on the device. Raises what `runtime.create` does."""
         settings: dict[str, Any] = {}
+        if self.device in MODELLED:
+            settings = {"latency": self.latency, "bytes_per_cycle": self.bytes_per_cycle}
         if self.device == RTL:
-            settings = {"latency": self.latency, "bytes_per_cycle": self.bytes_per_cycle, "checks": self.checks}
-            settings |= {"profile": True, "timeline": self.timeline, "waves": self.waves}
+            settings |= {"profile": True, "timeline": self.timeline, "waves": self.waves, "checks": self.checks}
         if self.device != CPU:
             settings |= {"port": self.port, "timeout": self.timeout, "progress": progress}
         return runtime.create(plan, library, self.device, **settings)

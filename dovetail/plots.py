@@ -65,7 +65,7 @@ def plot_roofline(found: LayersResult, path: str | Path) -> None:
     axes.set_title(_title(found), fontsize=10)
     axes.grid(True, which="major", linewidth=0.3)
     axes.legend(loc="lower right", fontsize=9)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_fusion(found: FusionResult, path: str | Path) -> None:
@@ -93,10 +93,11 @@ def plot_fusion(found: FusionResult, path: str | Path) -> None:
     axes.set_ylim(0, 1.3)
     axes.legend(loc="upper right", ncols=2, fontsize=9)
     axes.set_title(f"{found.workload}, {found.config} on {found.device}", fontsize=10)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _save(figure: Figure, path: str | Path) -> None:
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure in the format of the name's ending. Raises `OutputError` when the file cannot be written."""
     picture = io.BytesIO()
     figure.savefig(picture, format=Path(path).suffix[1:], dpi=150)
     write_atomically(path, picture.getvalue())

@@ -8,7 +8,11 @@ from typing import Any
 CPU = "cpu"
 """What results and commands call the CPU that this runs on."""
 RTL = "rtl"
-"""What they call the simulator of the RTL, the only device whose memory is modelled."""
+"""What they call the simulator of the RTL."""
+TIMING = "timing"
+"""What they call the functional simulator with the cycles of the timing simulator."""
+MODELLED = (RTL, TIMING)
+"""The devices whose memory is modelled."""
 
 
 @dataclass(frozen=True, kw_only=True)

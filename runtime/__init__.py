@@ -48,6 +48,9 @@ __all__ = [
     "open",
 ]
 
+WITHOUT_TRACES = {"fsim": "fsim has no cycles", "timing": "timing counts cycles and keeps no record of them"}
+"""Why simulators write no files of what happened."""
+
 
 def open(
     device: str,
@@ -71,9 +74,11 @@ def open(
     Parameters
     ----------
     device:
-        ``fsim``, the functional simulator, ``rtl``, the Verilated machine, or a board's name such as ``ulx3s-85f``.
-        What is said of memory, files and checks below holds for ``rtl``; ``fsim`` has no time and no such memory, and
-        a board has the memory that it has, whatever `memory_bytes` says.
+        ``fsim``, the functional simulator, ``rtl``, the Verilated machine, ``timing``, the functional simulator with
+        the cycles that the timing simulator counts, or a board's name such as ``ulx3s-85f``.
+        What is said of memory, files and checks below holds for ``rtl``; ``fsim`` has no time and no such memory,
+        ``timing`` a memory with `latency` and `bytes_per_cycle` only, and a board has the memory that it has, whatever
+        `memory_bytes` says.
     config:
         The machine: a preset's name, a TOML file's path, or a configuration. By default a board's is what it says of
         itself, and a simulator's ``default``.
@@ -110,7 +115,7 @@ def open(
     if device not in DEVICES:
         raise ConfigError(f"no device {device!r}; use one of {', '.join(DEVICES)}")
     if device != "rtl":
-        why = "fsim has no cycles" if device == "fsim" else f"nobody can look into {device}"
+        why = WITHOUT_TRACES.get(device, f"nobody can look into {device}")
         for name, wanted in (("timeline", timeline is not None), ("waves", waves is not None), ("profile", profile)):
             if wanted:
                 raise ConfigError(f"{name} needs device rtl; {why}")
@@ -126,12 +131,19 @@ def open(
         from .fsim import FunctionalDevice
 
         return FunctionalDevice(machine, memory_bytes=memory_bytes)
-    from dovetail.sim.rtl.build import Flavour
     from dovetail.sim.rtl.client import Settings
+
+    settings = Settings(latency=latency, bytes_per_cycle=bytes_per_cycle, stall=stall, seed=seed)
+    if device == "timing":
+        if stall:
+            raise ConfigError("stall needs device rtl; the memory of timing never pauses")
+        from .timing_device import TimingDevice
+
+        return TimingDevice(machine, settings=settings, memory_bytes=memory_bytes)
+    from dovetail.sim.rtl.build import Flavour
 
     from .rtl import RtlDevice
 
-    settings = Settings(latency=latency, bytes_per_cycle=bytes_per_cycle, stall=stall, seed=seed)
     return RtlDevice(
         machine,
         memory_bytes=memory_bytes,

@@ -1,4 +1,4 @@
-"""Names for what a module runs on: ``cpu(0)``, ``fsim(0)``, ``rtl(0)``, and boards."""
+"""Names for what a module runs on: ``cpu(0)``, ``fsim(0)``, ``rtl(0)``, ``timing(0)``, and boards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dovetail.fpga.boards import BOARDS
 from dovetail.isa.config import ConfigError
 
-DEVICES = ("fsim", "rtl", *BOARDS)
+DEVICES = ("fsim", "rtl", "timing", *BOARDS)
 """The names that `dovetail.runtime.open` knows."""
 KINDS = ("cpu", *DEVICES)
 
@@ -52,3 +52,8 @@ def fsim(index: int = 0) -> Context:
 def rtl(index: int = 0) -> Context:
     """The Verilated machine."""
     return Context("rtl", index)
+
+
+def timing(index: int = 0) -> Context:
+    """The functional simulator, with the cycles of the timing simulator."""
+    return Context("timing", index)

@@ -293,8 +293,8 @@ class Device(ABC):
         check:
             Verify the program first, with the memory's contents as they are.
         timeout:
-            Seconds that the run may take; without it what `open` was given. Device fsim ignores it: its programs are
-            bounded, and its kernels cannot be interrupted.
+            Seconds that the run may take; without it what `open` was given. Devices fsim and timing ignore it: their
+            programs are bounded, and their kernels cannot be interrupted.
         progress:
             Called while it runs, instead of what `open` was given.
 

@@ -35,8 +35,8 @@ def create(plan: Plan, library: Library, device: Device | Context | str, **setti
     plan, library:
         What `compiler.build` or `load` gave.
     device:
-        A device's name (``cpu``, ``fsim``, ``rtl``), what ``dovetail.rtl(0)`` and its like give, or an open device:
-        that stays open when the module is closed, and until then all of its memory is the module's.
+        A device's name (``cpu``, ``fsim``, ``rtl``, ``timing``), what ``dovetail.rtl(0)`` and its like give, or an
+        open device that stays open when the module is closed, and until then all of its memory is the module's.
     settings:
         See `open`, for a device that is opened here. Its memory is as large as needed unless they say otherwise.
 

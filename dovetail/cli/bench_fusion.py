@@ -24,7 +24,10 @@ def fusion(
         str, typer.Argument(help="A network's name, or a file: .onnx or .keras.", metavar="NETWORK")
     ] = "resnet18",
     device: Annotated[
-        str, typer.Option("--device", help="rtl, fsim, or a board such as ulx3s-85f.", metavar="rtl|fsim|BOARD")
+        str,
+        typer.Option(
+            "--device", help="rtl, timing, fsim, or a board such as ulx3s-85f.", metavar="rtl|timing|fsim|BOARD"
+        ),
     ] = "rtl",
     port: options.Port = None,
     config: options.Config = "default",

@@ -28,13 +28,15 @@ def require_device(
 ) -> None:
     """Refuse now a device that does not exist, does not write the files that are asked of it, or has no port."""
     from dovetail.fpga.boards import BOARDS
-    from dovetail.runtime import DEVICES
+    from dovetail.runtime import DEVICES, WITHOUT_TRACES
 
     known = (*(name for name in DEVICES if name not in BOARDS), *others, *BOARDS)
     if device not in known:
         raise typer.BadParameter(f"no device {device!r}; supported are {', '.join(known)}", param_hint="--device")
     if device != "rtl" and any(trace_files):
-        why = f"nobody can look into {device}" if device in BOARDS else f"{device} has no cycles"
+        why = WITHOUT_TRACES.get(device, f"{device} has no cycles")
+        if device in BOARDS:
+            why = f"nobody can look into {device}"
         raise typer.BadParameter(f"--timeline and --waves need --device rtl: {why}", param_hint="--device")
     if port is not None and device not in BOARDS:
         raise typer.BadParameter(f"is of boards ({', '.join(BOARDS)}), not of {device}", param_hint="--port")

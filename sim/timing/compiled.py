@@ -19,7 +19,7 @@ def _sources() -> str:
     """A digest of all that the object code depends on: Numba asks for a function's own file only."""
     digest = hashlib.sha256()
     for folder in (Path(__file__).parent, Path(hw.__file__).parent):
-        for path in sorted(folder.glob("*.py")):
+        for path in sorted(folder.rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -32,13 +32,16 @@ Registers = npt.NDArray[Any]
 """One record of integers, by name."""
 
 
+OPTIONS: dict[str, Any] = {"cache": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+"""Steps make no arrays: without Numba's run time nobody counts references to those that they are given."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def step(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function; the object code is kept in the cache folder."""
-    compiled: Callable[P, R] = njit(cache=True, boundscheck=False)(function)
+    compiled: Callable[P, R] = njit(**OPTIONS)(function)
     return compiled
 
 

@@ -281,7 +281,7 @@ print(sorted(name for name in sys.modules if name.startswith("dovetail.compiler"
 """
 
 
-@pytest.mark.parametrize("device", ["fsim", "cpu", pytest.param("rtl", marks=pytest.mark.rtl)])
+@pytest.mark.parametrize("device", ["fsim", "timing", "cpu", pytest.param("rtl", marks=pytest.mark.rtl)])
 def test_a_file_runs_without_the_compiler(tmp_path: Path, device: str) -> None:
     plan, library, params = cpu_network() if device == "cpu" else network()
     module_file.save(tmp_path / "net.mod", plan, library, params)
