@@ -12,7 +12,7 @@ from ..operator import extents
 from ..shapes import Conv2dShape, blocks
 from . import spatial
 from .frame import OFFSET, frame, framed, framed_unsigned
-from .knobs import Conv2dKnobs, Unpack, conv2d_knobs
+from .knobs import Conv2dKnobs, Unpack, conv2d_knobs, refusal
 from .operator import Array, CpuOperator
 from .packing import check_constant, conv2d_weights, in_lanes, table_in_lanes
 from .requantise import MAX_SUM, Requantised, Result, channel_table, requantised, with_residual
@@ -170,7 +170,8 @@ class _Cut:
         self.channels, self.per_group = shape.ic // shape.groups, shape.oc // shape.groups
         self.blocks = blocks(self.per_group, knobs.vectors * knobs.lanes)
         self.out_cols = blocks(shape.out_w, knobs.cols) * knobs.cols
-        self.frame = frame(shape, self.out_cols)
+        self.out_rows = blocks(shape.out_h, knobs.rows) * knobs.rows
+        self.frame = frame(shape, self.out_cols, self.out_rows, knobs.compact)
 
     @property
     def weights(self) -> tuple[int, ...]:
@@ -180,7 +181,7 @@ class _Cut:
     def blocked(self) -> tuple[int, ...]:
         """n, groups, blocks, vectors, rows, columns, lanes."""
         shape, knobs = self.shape, self.knobs
-        return (shape.n, shape.groups, self.blocks, knobs.vectors, shape.out_h, self.out_cols, knobs.lanes)
+        return (shape.n, shape.groups, self.blocks, knobs.vectors, self.out_rows, self.out_cols, knobs.lanes)
 
     def window(self, channels: int) -> tuple[tuple[int, str], ...]:
         return (channels, "c"), (self.shape.kh, "i"), (self.shape.kw, "j")
@@ -209,10 +210,7 @@ class _Cut:
 def _checked(shape: Conv2dShape, knobs: Conv2dKnobs | None) -> Conv2dKnobs:
     if knobs is None:
         return conv2d_knobs(shape)
-    whole = knobs.lanes * knobs.vectors
-    if knobs.over_channels and knobs.unpack is Unpack.ROW and shape.oc // shape.groups % whole:
-        raise OperatorError(
-            f"conv2d: unpack after every row needs a multiple of {whole} output channels in a group, not "
-            f"{shape.oc // shape.groups}; use Unpack.END, or fewer vectors"
-        )
+    refused = refusal(shape, knobs)
+    if refused is not None:
+        raise OperatorError(f"conv2d: {refused[1]}")
     return knobs

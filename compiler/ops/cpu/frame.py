@@ -23,7 +23,7 @@ class Frame:
     rows, cols:
         What is read of the padded input.
     steps:
-        Rows and columns of the input from one of the frame to the next: a 1 x 1 kernel skips what it never reads.
+        Rows and columns of the input from one of the frame to the next: a 1 x 1 kernel may skip what it never reads.
     strides:
         Rows and columns of the frame from one window to the next.
     """
@@ -37,7 +37,8 @@ class Frame:
     @property
     def is_input(self) -> bool:
         """The frame is the input itself."""
-        return not any(self.shape.pads) and self.steps == (1, 1) and self.cols <= self.shape.w
+        inside = self.rows <= self.shape.h and self.cols <= self.shape.w
+        return not any(self.shape.pads) and self.steps == (1, 1) and inside
 
     def source(self, y: Expr, x: Expr) -> tuple[Expr, Expr]:
         """Row and column of the input at a place of the frame; outside of it where there is padding."""
@@ -59,14 +60,22 @@ class Frame:
         return conditions
 
 
-def frame(shape: Conv2dShape, out_cols: int) -> Frame:
-    """The frame of a convolution, for `out_cols` columns of output, which may be more than it has."""
-    one_pixel = shape.kh == shape.kw == 1
+def frame(shape: Conv2dShape, out_cols: int, out_rows: int | None = None, compact: bool = True) -> Frame:
+    """The frame of a convolution.
+
+    Parameters
+    ----------
+    out_cols, out_rows:
+        Columns and rows of output, which may be more than it has; its rows by default.
+    compact:
+        A 1 x 1 kernel's frame is without what it never reads.
+    """
+    one_pixel = compact and shape.kh == shape.kw == 1
     steps = shape.strides if one_pixel else (1, 1)
     strides = (1, 1) if one_pixel else shape.strides
     return Frame(
         shape=shape,
-        rows=(shape.out_h - 1) * strides[0] + (shape.kh - 1) * shape.dilation[0] + 1,
+        rows=((out_rows or shape.out_h) - 1) * strides[0] + (shape.kh - 1) * shape.dilation[0] + 1,
         cols=(out_cols - 1) * strides[1] + (shape.kw - 1) * shape.dilation[1] + 1,
         steps=steps,
         strides=strides,

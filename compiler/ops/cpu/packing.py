@@ -47,6 +47,12 @@ def conv2d_weights(
     return np.ascontiguousarray(split.transpose(0, 1, 4, 6, 7, 2, 3, 5))
 
 
+def in_tiles(weights: Array, size: int) -> Array:
+    """[oc, channels, kh, kw] as [oc / size, channels, kh, kw, size]."""
+    tiles = weights.reshape(-1, size, *weights.shape[1:])
+    return np.ascontiguousarray(tiles.transpose(0, 2, 3, 4, 1))
+
+
 def matmul_weights(weights: Array, vectors: int, lanes: int, together: int | None = None) -> NDArray[np.generic]:
     """[n, k] as [blocks, k, vectors, lanes], or with k split into [k / together, ..., lanes, together]."""
     packed = conv2d_weights(weights[:, :, None, None], 1, vectors, lanes, together)

@@ -77,15 +77,15 @@ def _pool2d(
     i, j = te.reduce_axis((0, shape.kh), "i"), te.reduce_axis((0, shape.kw), "j")
     down, right = around.strides
     combined = te.compute(
-        (shape.n, shape.c, shape.out_h, cols),
-        lambda n, c, y, x: combine(pixels[n, c, 0, y * down + i, x * right + j], [i, j]),
+        (shape.n, shape.c, 1, shape.out_h, cols),
+        lambda n, c, _, y, x: combine(pixels[n, c, 0, y * down + i, x * right + j], [i, j]),
         name="combined",
     )
     schedule, out = schedule_columns(
         shape.out_w,
         knobs,
         combined,
-        lambda n, c, y, x: finish(combined[n, c, y, x]),
+        lambda value, _: finish(value),
         pixels if pixels != data else None,
     )
     return CpuOperator(name, schedule, (data, out), lambda: ())

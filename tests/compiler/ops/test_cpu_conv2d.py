@@ -7,14 +7,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dovetail.compiler.ops.cpu import Conv2dKnobs, CpuOperator, Requantised, build, conv2d_float32, conv2d_int8
-from dovetail.compiler.ops.cpu.knobs import conv2d_space
-from dovetail.compiler.ops.cpu.requantise import Form, form_of
+from dovetail.compiler.ops.cpu import (
+    Conv2dKnobs,
+    CpuOperator,
+    Requantised,
+    Unpack,
+    build,
+    conv2d_float32,
+    conv2d_int8,
+)
+from dovetail.compiler.ops.cpu.knobs import Order, conv2d_space
+from dovetail.compiler.ops.cpu.requantise import Form, Scale, form_of
 from dovetail.compiler.ops.errors import OperatorError
 from dovetail.compiler.ops.shapes import Conv2dShape
 from dovetail.reference import conv2d, requantise
 
 EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEWER = settings(EXAMPLES, max_examples=10)
 
 
 @st.composite
@@ -38,6 +47,23 @@ def shapes(draw) -> Conv2dShape:
         pads=pads,
         dilation=dilation,
         groups=groups,
+    )
+
+
+@st.composite
+def products(draw) -> Conv2dShape:
+    """Of 1 x 1 kernels, with strides and without."""
+    stride = draw(st.sampled_from((1, 1, 2, 3)))
+    return Conv2dShape(
+        n=draw(st.integers(1, 2)),
+        h=draw(st.sampled_from((1, 4, 8, 9))),
+        w=draw(st.sampled_from((4, 7, 8, 16))),
+        ic=draw(st.integers(1, 9)),
+        oc=draw(st.sampled_from((3, 16, 24, 32, 64))),
+        kh=1,
+        kw=1,
+        strides=(stride, stride),
+        pads=draw(st.sampled_from(((0, 0, 0, 0), (0, 1, 1, 0)))),
     )
 
 
@@ -98,10 +124,38 @@ def test_int8_convolutions_of_any_shape_are_exact(shape: Conv2dShape, seed: int,
 @EXAMPLES
 @given(st.data(), st.integers(0, 2**32 - 1))
 def test_every_setting_of_the_knobs_computes_the_same(data: st.DataObject, seed: int) -> None:
-    shape = Conv2dShape(h=9, w=8, ic=6, oc=64, kh=3, kw=2, strides=(2, 1), pads=(1, 0, 1, 1), groups=2)
+    shape = data.draw(st.one_of(shapes(), products()))
     knobs = data.draw(st.sampled_from(list(conv2d_space(shape, lanes=data.draw(st.sampled_from((4, 8, 16)))))))
     check_float32(shape, np.random.default_rng(seed), knobs=knobs)
     check_int8(shape, np.random.default_rng(seed), knobs=knobs)
+
+
+@FEWER
+@given(st.data(), st.integers(0, 2**32 - 1))
+def test_rows_that_do_not_divide_the_output_are_filled_up(data: st.DataObject, seed: int) -> None:
+    shape = data.draw(shapes())
+    rows, cols = data.draw(st.sampled_from(((2, 3), (3, 2), (5, 1), (7, 4))))
+    order, vectors = data.draw(st.sampled_from(Order)), data.draw(st.integers(1, 2))
+    knobs = Conv2dKnobs(lanes=8, vectors=vectors, rows=rows, cols=cols, order=order)
+    check_float32(shape, np.random.default_rng(seed), knobs=knobs)
+    check_int8(shape, np.random.default_rng(seed), knobs=knobs)
+
+
+@FEWER
+@given(st.sampled_from((4, 16)), st.integers(0, 2**32 - 1), st.data())
+def test_residuals_are_added_whatever_the_knobs(lanes: int, seed: int, data: st.DataObject) -> None:
+    shape = Conv2dShape(h=8, w=6, ic=6, oc=64, kh=3, kw=3, pads=(1, 1, 1, 1), groups=2)
+    rng = np.random.default_rng(seed)
+    knobs = data.draw(st.sampled_from(list(conv2d_space(shape, lanes))))
+    inputs, residual = (rng.integers(-128, 128, (1, c, 8, 6), np.int8) for c in (6, 64))
+    constants = int8_constants(shape, rng)
+    operator = conv2d_int8(shape, Requantised(residual=Scale()), knobs=knobs)
+    out = np.empty(operator.shapes[-1], np.int8)
+    build(operator)(inputs, residual, *operator.pack(*constants), out)
+    same = conv2d_int8(shape, Requantised(residual=Scale()))
+    expected = np.empty(same.shapes[-1], np.int8)
+    build(same)(inputs, residual, *same.pack(*constants), expected)
+    np.testing.assert_array_equal(out.ravel(), expected.ravel())
 
 
 def test_sums_that_cannot_saturate_or_tie_take_half_the_arithmetic(rng: np.random.Generator) -> None:
@@ -135,9 +189,15 @@ def test_constants_that_may_saturate_or_tie_do_not_fold(bias: int, multiplier: i
 def test_what_does_not_fit_is_refused_in_one_line() -> None:
     shape = Conv2dShape(h=8, w=8, ic=8, oc=24, kh=3, kw=3)
     with pytest.raises(OperatorError, match="a multiple of 32 output channels in a group, not 24; use Unpack.END"):
-        from dovetail.compiler.ops.cpu import Unpack
-
         conv2d_float32(shape, knobs=Conv2dKnobs(unpack=Unpack.ROW))
+    with pytest.raises(OperatorError, match="needs rows that divide the output's 6, not 4; use Unpack.END"):
+        conv2d_float32(shape, knobs=Conv2dKnobs(lanes=8, vectors=1, cols=2, rows=4, unpack=Unpack.ROW))
+    with pytest.raises(OperatorError, match="24 output channels in a group are no multiple of channels=16"):
+        conv2d_float32(shape, knobs=Conv2dKnobs(over_channels=False, cols=1, channels=16))
+    with pytest.raises(OperatorError, match="lanes over channels take channels=1, not 2; set vectors instead"):
+        Conv2dKnobs(channels=2)
+    with pytest.raises(OperatorError, match="a tile must be 1 to 28 vectors long, not 42"):
+        Conv2dKnobs(cols=14, rows=3)
     with pytest.raises(OperatorError, match="vectors must be 1 to 4, not 5"):
         Conv2dKnobs(vectors=5)
     with pytest.raises(OperatorError, match="int32 cannot hold sums of 80000 products"):
