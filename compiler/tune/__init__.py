@@ -1,0 +1,1 @@
+"""Tuning: a learned cost model chooses which schedules to measure."""

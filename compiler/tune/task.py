@@ -1,0 +1,35 @@
+"""What is tuned: an operator of some shape, for a machine and its memory."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What schedules are searched for, in words that stay the same from one process to the next.
+
+    Attributes
+    ----------
+    operator:
+        The schedule's template: ``conv2d``, ``cpu_conv2d_float32``.
+    workload:
+        The sizes of which the template's loops are made, as text.
+    target:
+        ``vdla`` or ``cpu``.
+    machine:
+        A configuration's fingerprint in hexadecimal, or the processor.
+    memory:
+        Latency and bytes a cycle, as in ``64:16``; empty for a processor.
+    """
+
+    operator: str
+    workload: str
+    target: str
+    machine: str
+    memory: str = ""
+
+    @property
+    def key(self) -> str:
+        """One line that no other task has."""
+        return " ".join(astuple(self))
