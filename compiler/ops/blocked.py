@@ -112,6 +112,23 @@ def blocked_conv2d(shape: Conv2dShape, config: Config) -> Blocked:
     )
 
 
+def unblocked(shape: Blocked, config: Config) -> Conv2dShape:
+    """A convolution that is `shape` in blocks, all of them full."""
+    return Conv2dShape(
+        n=shape.samples * config.batch,
+        h=shape.h,
+        w=shape.w,
+        ic=shape.groups * shape.ic_blocks * config.block_in,
+        oc=shape.groups * shape.oc_blocks * config.block_out,
+        kh=shape.kh,
+        kw=shape.kw,
+        strides=(shape.stride_h * shape.row_step, shape.stride_w),
+        pads=shape.pads,
+        dilation=(shape.dilation_h * shape.row_step if shape.kh > 1 else 1, shape.dilation_w),
+        groups=shape.groups,
+    )
+
+
 def blocked_pool2d(shape: Pool2dShape, config: Config) -> Blocked:
     """Pooling in blocks: each block of channels is a group of its own."""
     return Blocked(

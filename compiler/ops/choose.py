@@ -10,8 +10,9 @@ from dovetail.isa.config import Config
 from .blocked import Blocked
 from .errors import OperatorError
 from .estimate import estimate
-from .knobs import At, Conv2dKnobs, misfit
+from .knobs import At, Conv2dKnobs
 from .model import FOLLOWED, cycles
+from .rules import misfit
 from .space import candidates
 from .transfers import Memory, Transfers
 from .work import Work

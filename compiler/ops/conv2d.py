@@ -16,6 +16,7 @@ from .conv2d_expression import Finish, conv2d_expression
 from .conv2d_schedule import schedule_conv2d
 from .errors import OperatorError
 from .knobs import Conv2dKnobs
+from .measured import best
 from .model import predict
 from .operator import Input, Operator, extents
 from .scales import Output, Scale
@@ -72,7 +73,7 @@ def conv2d(
     columns:
         The host may lay out columns.
     knobs:
-        Instead of the model's choice; of the direct convolution.
+        Instead of what was measured, or the model's choice; of the direct convolution.
 
     Raises
     ------
@@ -170,7 +171,7 @@ def _operator(
 ) -> Operator:
     """The operator in blocks, as its function takes arguments."""
     if knobs is None:
-        choice = choose(blocked, config, memory)
+        choice = best(blocked, config, memory)
         knobs, cycles = choice.knobs, choice.cycles
     else:
         cycles = predict(blocked, knobs, config, memory)
@@ -185,6 +186,7 @@ def _operator(
         output_shape=shapes[-1],
         knobs=knobs,
         cycles=cycles,
+        blocked=blocked,
     )
 
 

@@ -8,7 +8,8 @@ from dovetail.compiler.vdla import ACC_BUFFER, INP_BUFFER, LANES, WGT_BUFFER, ge
 from dovetail.isa.config import Config
 
 from .conv2d_expression import Conv2dExpression
-from .knobs import At, Conv2dKnobs, Order, chunks, require_fit
+from .knobs import At, Conv2dKnobs, Order, chunks
+from .rules import require_fit
 
 
 def schedule_conv2d(expression: Conv2dExpression, knobs: Conv2dKnobs, config: Config) -> t.Schedule:

@@ -1,19 +1,26 @@
-"""The knobs of a convolution's schedule, and which settings a machine can run."""
+"""The knobs of a convolution's schedule, and what they need of the buffers.
+
+That is said once, for one setting and for many at once: in a `Setting`, sizes are numbers or arrays of numbers, and all
+arithmetic works on either.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import Enum
-from math import prod
+from typing import Any, Protocol
 
-from dovetail.isa.config import Config
-from dovetail.isa.instructions import LOOP_BITS
+import numpy as np
 
 from .blocked import Blocked
-from .errors import OperatorError
 from .shapes import blocks
 
-MAX_LOOP = (1 << LOOP_BITS) - 1
+Whole = Any
+"""A whole number, or an array of them, one for each of many settings; arrays of several settings broadcast."""
+Truth = Any
+"""A boolean, or an array of them."""
+Place = Any
+"""A member of an enumeration, or an array of the numbers that `number` gives to members."""
 
 
 class Order(Enum):
@@ -79,17 +86,79 @@ class Conv2dKnobs:
         return ", ".join(f"{name}={value.value if isinstance(value, Enum) else value}" for name, value in values)
 
 
+class Setting(Protocol):
+    """One setting, as `Conv2dKnobs` is, or many in arrays."""
+
+    @property
+    def rows(self) -> Whole: ...
+    @property
+    def cols(self) -> Whole: ...
+    @property
+    def first_rows(self) -> Whole: ...
+    @property
+    def channels(self) -> Whole: ...
+    @property
+    def kernel_rows(self) -> Whole: ...
+    @property
+    def kernel_cols(self) -> Whole: ...
+    @property
+    def order(self) -> Place: ...
+    @property
+    def inputs(self) -> Place: ...
+    @property
+    def weights(self) -> Place: ...
+    @property
+    def inp_copies(self) -> Whole: ...
+    @property
+    def wgt_copies(self) -> Whole: ...
+    @property
+    def acc_copies(self) -> Whole: ...
+    @property
+    def threads(self) -> Whole: ...
+
+
 @dataclass(frozen=True)
 class Footprint:
     """Entries of the buffers that a schedule fills, one copy each, and the micro-ops of its longest kernel."""
 
-    inp: int
-    wgt: int
-    acc: int
-    kernel: int
+    inp: Whole
+    wgt: Whole
+    acc: Whole
+    kernel: Whole
 
 
-def chunks(shape: Blocked, knobs: Conv2dKnobs) -> tuple[int, int, int]:
+def number(member: Enum) -> int:
+    """Of a member of an enumeration, its place among them."""
+    return list(type(member)).index(member)
+
+
+def is_at(place: Place, member: Enum) -> Truth:
+    """Whether `place` is `member`."""
+    return place == number(member) if isinstance(place, np.ndarray) else place is member
+
+
+def pick(condition: Truth, then: Whole, otherwise: Whole) -> Whole:
+    """`then` where `condition` holds, else `otherwise`."""
+    if isinstance(condition, np.ndarray):
+        return np.where(condition, then, otherwise)
+    return then if condition else otherwise
+
+
+def largest(first: Whole, *others: Whole) -> Whole:
+    """The largest of several numbers, for each setting."""
+    for other in others:
+        first = pick(other > first, other, first)
+    return first
+
+
+def smallest(first: Whole, *others: Whole) -> Whole:
+    """The smallest of several numbers, for each setting."""
+    for other in others:
+        first = pick(other < first, other, first)
+    return first
+
+
+def chunks(shape: Blocked, knobs: Setting) -> tuple[Whole, Whole, Whole]:
     """Chunks of the reduction along channels, rows and columns of the kernel."""
     return (
         blocks(shape.ic_blocks, knobs.channels),
@@ -98,58 +167,28 @@ def chunks(shape: Blocked, knobs: Conv2dKnobs) -> tuple[int, int, int]:
     )
 
 
-def footprint(shape: Blocked, knobs: Conv2dKnobs) -> Footprint:
+def row_tiles(shape: Blocked, knobs: Setting) -> Whole:
+    """Tiles along the rows of the output: the first, and as many others as it takes."""
+    return blocks(shape.out_h - knobs.first_rows, knobs.rows) + 1
+
+
+def thread_rows(shape: Blocked, knobs: Setting) -> Whole:
+    """Rows of the output that a virtual thread makes at most."""
+    return smallest(blocks(row_tiles(shape, knobs), knobs.threads) * knobs.rows, shape.out_h)
+
+
+def footprint(shape: Blocked, knobs: Setting) -> Footprint:
     """What `knobs` need of the buffers."""
-    at = knobs.inputs
-    rows, cols = (shape.out_h, shape.out_w) if at is At.IMAGE else (knobs.rows, knobs.cols)
-    taps = (knobs.kernel_rows, knobs.kernel_cols) if at is At.CHUNK else (shape.kh, shape.kw)
-    loaded = knobs.channels if at is At.CHUNK else shape.ic_blocks
+    image, chunk = is_at(knobs.inputs, At.IMAGE), is_at(knobs.inputs, At.CHUNK)
+    rows, cols = pick(image, thread_rows(shape, knobs), knobs.rows), pick(image, shape.out_w, knobs.cols)
+    taps = pick(chunk, knobs.kernel_rows, shape.kh), pick(chunk, knobs.kernel_cols, shape.kw)
+    loaded = pick(chunk, knobs.channels, shape.ic_blocks)
     kernel = knobs.channels * knobs.kernel_rows * knobs.kernel_cols
     whole = shape.ic_blocks * shape.kh * shape.kw
-    tiles = {At.ROOT: whole * shape.oc_blocks * shape.groups, At.BLOCK: whole, At.CHUNK: kernel}
+    all_blocks = whole * shape.oc_blocks * shape.groups
     return Footprint(
         inp=loaded * shape.rows(rows, taps[0]) * shape.cols(cols, taps[1]),
-        wgt=tiles[knobs.weights],
+        wgt=pick(is_at(knobs.weights, At.ROOT), all_blocks, pick(is_at(knobs.weights, At.BLOCK), whole, kernel)),
         acc=knobs.rows * knobs.cols,
         kernel=kernel,
     )
-
-
-def misfit(shape: Blocked, knobs: Conv2dKnobs, config: Config) -> str | None:
-    """Why the machine cannot run these knobs: which buffer, how much is needed, how much is there. None if it can."""
-    need = footprint(shape, knobs)
-    for what, copies, entries, depth in (
-        ("inp", knobs.inp_copies * knobs.threads, need.inp, config.inp_depth),
-        ("wgt", knobs.wgt_copies * (1 if knobs.weights is At.ROOT else knobs.threads), need.wgt, config.wgt_depth),
-        ("acc", knobs.acc_copies * knobs.threads, need.acc, config.acc_depth),
-    ):
-        if copies * entries > depth:
-            return f"{copies} x {entries} entries in {what}_depth={depth}"
-    if need.kernel > config.uop_depth:
-        return f"a kernel of {need.kernel} micro-ops in uop_depth={config.uop_depth}"
-    if max(knobs.rows, knobs.cols) > MAX_LOOP:
-        return f"a loop of {max(knobs.rows, knobs.cols)}; GEMM's go to {MAX_LOOP}"
-    if max(knobs.inp_copies, knobs.wgt_copies, knobs.acc_copies) * knobs.threads > config.token_depth:
-        return f"more copies than token_depth={config.token_depth}"
-    if knobs.threads > blocks(shape.out_h - knobs.first_rows, knobs.rows) + 1:
-        return f"{knobs.threads} threads for fewer tiles of rows"
-    reduced = prod(chunks(shape, knobs))
-    if reduced == 1 and At.CHUNK in (knobs.inputs, knobs.weights):
-        return "a single chunk, which is the whole reduction"
-    if knobs.inputs is At.IMAGE and (knobs.order is Order.TILE or knobs.inp_copies > 1):
-        return "inputs of a whole image stay there only when blocks are the outer loop, in one copy"
-    if knobs.inputs is At.TILE and knobs.order is Order.BLOCK:
-        return "tiles inside of blocks would be loaded again for each block"
-    return None
-
-
-def require_fit(shape: Blocked, knobs: Conv2dKnobs, config: Config) -> None:
-    """
-    Raises
-    ------
-    OperatorError:
-        The machine cannot run these knobs.
-    """
-    reason = misfit(shape, knobs, config)
-    if reason is not None:
-        raise OperatorError(f"schedule ({knobs}) does not fit: {reason}; choose smaller parts or fewer copies")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .arrangement import Arrangement, Change
+    from .blocked import Blocked
 
 
 def extents(tensor: t.Tensor) -> tuple[int, ...]:
@@ -58,7 +59,9 @@ class Operator:
     knobs:
         The setting of the schedule, where it has one.
     cycles:
-        What the model expects on the accelerator.
+        What the model expects on the accelerator, or what was measured there.
+    blocked:
+        The sizes for which a convolution's schedule was chosen.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Operator:
     output_shape: tuple[int, ...]
     knobs: object = None
     cycles: float | None = None
+    blocked: Blocked | None = None
 
     @property
     def output_dtype(self) -> str:

@@ -10,7 +10,8 @@ from itertools import product
 from dovetail.isa.config import Config
 
 from .blocked import Blocked
-from .knobs import At, Conv2dKnobs, Order, misfit
+from .knobs import At, Conv2dKnobs, Order
+from .rules import misfit
 from .shapes import blocks
 
 PLACES = (

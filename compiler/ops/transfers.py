@@ -9,6 +9,7 @@ from itertools import pairwise, product
 from dovetail.isa.config import AXI_BOUNDARY_BYTES, Config
 
 from .blocked import Blocked
+from .knobs import Whole, largest, pick, smallest
 from .shapes import blocks
 from .timing import BURST
 
@@ -103,7 +104,7 @@ class Transfers:
             channels, kernel_rows, kernel_cols = part
             height, width = self.shape.rows(rows.size, kernel_rows), self.shape.cols(cols.size, kernel_cols)
             inside = min(rows.inside, height), min(cols.inside, width)
-            self._inputs[key] = self._load(channels, height * width, *inside, self.config.inp_bytes)
+            self._inputs[key] = self.load(channels, height * width, *inside, self.config.inp_bytes)
         return self._inputs[key]
 
     @cached_property
@@ -111,12 +112,12 @@ class Transfers:
         """The load of all inputs of a sample and group."""
         shape = self.shape
         inside = min(shape.loaded_h, blocks(shape.h, shape.row_step)), min(shape.loaded_w, shape.w)
-        return self._load(shape.ic_blocks, shape.loaded_h * shape.loaded_w, *inside, self.config.inp_bytes)
+        return self.load(shape.ic_blocks, shape.loaded_h * shape.loaded_w, *inside, self.config.inp_bytes)
 
     def weights(self, tiles: int) -> Transfer:
         """The load of so many weight tiles."""
         if tiles not in self._weights:
-            self._weights[tiles] = self._load(1, tiles, 1, tiles, self.config.wgt_bytes)
+            self._weights[tiles] = self.load(1, tiles, 1, tiles, self.config.wgt_bytes)
         return self._weights[tiles]
 
     def kernel(self, micro_ops: int) -> Transfer:
@@ -135,7 +136,7 @@ class Transfers:
         """The store of so many outputs of one block of channels."""
         key = rows, cols
         if key not in self._stores:
-            self._stores[key] = self._store(rows, cols)
+            self._stores[key] = self.drain(rows, cols)
         return self._stores[key]
 
     def _cut(self, rows: int, cols: int, first_rows: int) -> Tiles:
@@ -155,29 +156,30 @@ class Transfers:
         classes = [(kinds.index(kind), kinds.count(kind)) for kind in range(len(numbers))]
         return Tiles(spans, kinds, classes)
 
-    def _load(self, pieces: int, entries: int, rows: int, cols: int, entry_bytes: int) -> Transfer:
-        """`pieces` blocks that fill `entries` each, of which `rows` x `cols` come from memory."""
+    def load(self, pieces: Whole, entries: Whole, rows: Whole, cols: Whole, entry_bytes: int) -> Transfer:
+        """`pieces` blocks that fill `entries` each, of which `rows` x `cols` come from memory; or arrays of them."""
         row_bytes = cols * entry_bytes
         bus = pieces * rows * row_bytes / self.bandwidth
         padding = pieces * (entries - rows * cols)
-        flat = cols == self.shape.loaded_w == self.shape.w and self.shape.row_step == 1
-        run = rows * row_bytes if flat else row_bytes
-        bursts = pieces * self._bursts(run) * (1 if flat else rows)
-        ahead = min(bus, self.config.max_bursts * min(run, self._burst_bytes) / self.bandwidth)
-        return Transfer(bus, max(bus + padding, self._paced(bursts)), ahead=ahead)
+        flat = (cols == self.shape.loaded_w) & (self.shape.loaded_w == self.shape.w) & (self.shape.row_step == 1)
+        run = pick(flat, rows * row_bytes, row_bytes)
+        bursts = pieces * self._bursts(run) * pick(flat, 1, rows)
+        ahead = smallest(bus, self.config.max_bursts * smallest(run, self._burst_bytes) / self.bandwidth)
+        return Transfer(bus, largest(bus + padding, self._paced(bursts)), ahead=ahead)
 
-    def _store(self, rows: int, cols: int) -> Transfer:
+    def drain(self, rows: Whole, cols: Whole) -> Transfer:
+        """The store of so many outputs of one block of channels; or of arrays of them."""
         config = self.config
         vectors = rows * cols
         bus = vectors * config.out_bytes / self.bandwidth
         flat = cols == self.shape.out_w
-        run = (vectors if flat else cols) * config.out_bytes
-        bursts = self._bursts(run) * (1 if flat else rows)
+        run = pick(flat, vectors, cols) * config.out_bytes
+        bursts = self._bursts(run) * pick(flat, 1, rows)
         last = run - (self._bursts(run) - 1) * self._burst_bytes
         drain = vectors * config.batch * config.block_out / config.out_lanes
-        return Transfer(bus, max(drain, bus, self._paced(bursts)), last / self.bandwidth)
+        return Transfer(bus, largest(drain, bus, self._paced(bursts)), last / self.bandwidth)
 
-    def _paced(self, bursts: int) -> float:
+    def _paced(self, bursts: Whole) -> Whole:
         """Cycles that bursts take because only so many are in flight."""
         return bursts * (self.memory.latency + BURST) / self.config.max_bursts
 
@@ -185,7 +187,7 @@ class Transfers:
     def _burst_bytes(self) -> int:
         return min(self.config.burst_beats * self.config.bus_bytes, AXI_BOUNDARY_BYTES)
 
-    def _bursts(self, size: int) -> int:
+    def _bursts(self, size: Whole) -> Whole:
         return blocks(size, self._burst_bytes)
 
 

@@ -143,4 +143,4 @@ class Work:
                 filled[At.CHUNK] = step * len(parts) + chunk
                 inp, wgt = filled[knobs.inputs] % knobs.inp_copies, filled[knobs.weights] % knobs.wgt_copies
                 kernels.add((part if by_chunk else chunk, inp, wgt, *place))
-        return len(kernels) * self.need.kernel
+        return len(kernels) * int(self.need.kernel)

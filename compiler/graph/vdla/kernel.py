@@ -16,7 +16,9 @@ from dovetail.compiler.graph.packing import Packing
 from dovetail.compiler.graph.types import Array, TensorType
 from dovetail.compiler.lower.lowering import lower
 from dovetail.compiler.ops.arrangement import Arrangement, rows_of_samples, straight
+from dovetail.compiler.ops.blocked import Blocked
 from dovetail.compiler.ops.conv2d import ColumnsOf
+from dovetail.compiler.ops.measured import Lookup, current_lookup
 from dovetail.compiler.ops.operator import Input, Operator
 from dovetail.compiler.ops.shapes import blocks
 from dovetail.compiler.ops.transfers import Memory
@@ -71,7 +73,9 @@ class VdlaKernel:
     constants:
         Arrays for the other arguments, by name.
     cycles:
-        What the model expects, where there is one.
+        As of the operator.
+    blocked:
+        The sizes for which a schedule was chosen, where it has any to choose from.
     """
 
     node: Node
@@ -82,6 +86,7 @@ class VdlaKernel:
     output: Packing
     constants: Mapping[str, Array]
     cycles: float | None
+    blocked: Blocked | None
 
     def compile(self, addresses: Mapping[str, int], base: int) -> VdlaModule:
         """The instructions for arguments at `addresses`, by name; what has none lies from `base` on.
@@ -118,7 +123,8 @@ def prepare(
     CompileError:
         It cannot run on the accelerator.
     """
-    shared = _scheduled(node.op, tuple(value.type for value in node.inputs), config, memory, columns)
+    types = tuple(value.type for value in node.inputs)
+    shared = _scheduled(node.op, types, config, memory, columns, current_lookup())
     operator = shared.operator
     operands: list[Operand] = []
     known: dict[str, Array] = {}
@@ -140,6 +146,7 @@ def prepare(
         output,
         known,
         operator.cycles,
+        operator.blocked,
     )
 
 
@@ -159,7 +166,9 @@ class _Scheduled:
 
 
 @lru_cache(maxsize=KEPT)
-def _scheduled(op: Op, types: tuple[TensorType, ...], config: Config, memory: Memory, columns: bool) -> _Scheduled:
+def _scheduled(
+    op: Op, types: tuple[TensorType, ...], config: Config, memory: Memory, columns: bool, lookup: Lookup | None
+) -> _Scheduled:
     operator = operator_for(op, types, config, memory, columns=columns)
     program = run_all(lower(operator.schedule, operator.args, op.name), accelerator_stages())
     placed = infer_layouts(program, config)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dovetail.compiler.ops.blocked import Blocked, blocked_conv2d
 from dovetail.compiler.ops.errors import OperatorError
-from dovetail.compiler.ops.knobs import At, Conv2dKnobs, Order, footprint, misfit, require_fit
+from dovetail.compiler.ops.knobs import At, Conv2dKnobs, Order, footprint
+from dovetail.compiler.ops.rules import misfit, require_fit
 from dovetail.compiler.ops.shapes import Conv2dShape
 from dovetail.compiler.ops.space import candidates, space
 from dovetail.isa.config import load_config
@@ -44,7 +45,9 @@ def touched(shape: Blocked, knobs: Conv2dKnobs) -> tuple[int, int, int, int]:
     outputs = list(product(range(knobs.rows), range(knobs.cols)))
     seen = outputs
     if knobs.inputs is At.IMAGE:
-        seen = list(product(range(shape.out_h), range(shape.out_w)))
+        tiles = [begin for begin in (0, *range(knobs.first_rows, shape.out_h, knobs.rows))]
+        rows_of_thread = -(-len(tiles) // knobs.threads) * knobs.rows
+        seen = list(product(range(min(rows_of_thread, shape.out_h)), range(shape.out_w)))
     channels = range(knobs.channels)
     taps = list(product(range(knobs.kernel_rows), range(knobs.kernel_cols)))
     loaded = channels if at_chunk else range(shape.ic_blocks)

@@ -1,0 +1,1 @@
+"""What a cost model sees of a schedule: numbers of its loop program."""
