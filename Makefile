@@ -60,5 +60,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; a minute or two)"
 	@test -x $(BIN)/python && $(BIN)/python -c 'import pip' 2>/dev/null || $(BASE_PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt setuptools
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt --no-build-isolation -e '.[sim,fpga,formal,bench,models,dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt --no-build-isolation -e '.[sim,fpga,formal,bench,models,tune,dev]'
 	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dovetail.compiler.errors import CompileError
 from dovetail.compiler.lower.lowering import lower
 from dovetail.compiler.ops.conv2d import conv2d, matmul
 from dovetail.compiler.ops.errors import OperatorError
+from dovetail.compiler.ops.knobs import Conv2dKnobs
 from dovetail.compiler.ops.operator import Operator, extents
 from dovetail.compiler.ops.shapes import MatmulShape
 from dovetail.compiler.ops.transfers import Memory as ModelMemory
@@ -24,10 +26,12 @@ from dovetail.isa.config import Config, load_config
 from dovetail.isa.instructions import Alu, Gemm
 from dovetail.isa.program import Program
 from dovetail.isa.progress import Progress, silent
-from dovetail.result import RTL, Memory, Result, roofline
+from dovetail.result import MODELLED, Memory, Result, roofline
 from dovetail.runtime.device import memory_for
 from dovetail.serial import serialised
 from dovetail.workload import (
+    LayerData,
+    Shape,
     Workload,
     WorkloadError,
     expected_output,
@@ -36,6 +40,9 @@ from dovetail.workload import (
     random_data,
     tensor_bytes,
 )
+
+KEPT = 4
+"""Layers whose data and outputs are remembered."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,7 @@ def prepare_job(
     latency: int = 64,
     bytes_per_cycle: int = 16,
     seed: int = 0,
+    knobs: Conv2dKnobs | None = None,
 ) -> Job:
     """Compile a workload, make random data for it, and the reference's output.
 
@@ -112,6 +120,8 @@ def prepare_job(
         Of the memory for which the schedule is chosen.
     seed:
         Of the data.
+    knobs:
+        The schedule, instead of what was measured, or the model's choice.
 
     Raises
     ------
@@ -125,9 +135,9 @@ def prepare_job(
     if isinstance(workload, str):
         workload = parse_workload(workload)
     shape = workload.shape
-    data = random_data(shape, seed)
+    data, expected = _data_and_output(shape, seed)
     begin = time.perf_counter()
-    operator = accelerator_operator(workload, config, latency=latency, bytes_per_cycle=bytes_per_cycle)
+    operator = accelerator_operator(workload, config, latency=latency, bytes_per_cycle=bytes_per_cycle, knobs=knobs)
     try:
         module = compile_for_accelerator(lower(operator.schedule, operator.args, operator.name), config)
     except CompileError as error:
@@ -144,13 +154,22 @@ def prepare_job(
         operator=operator,
         module=module,
         program=replace(program, segments=program.segments + segments),
-        expected=expected_output(shape, data),
+        expected=expected,
         tensor_bytes=tensor_bytes(shape) + -(-output_channels(shape) // config.block_out) * config.param_bytes,
         compile_seconds=seconds,
     )
 
 
-def accelerator_operator(workload: Workload, config: Config, *, latency: int, bytes_per_cycle: int) -> Operator:
+@lru_cache(maxsize=KEPT)
+def _data_and_output(shape: Shape, seed: int) -> tuple[LayerData, NDArray[np.int8]]:
+    """A layer's data and what it gives, once for all schedules of it."""
+    data = random_data(shape, seed)
+    return data, expected_output(shape, data)
+
+
+def accelerator_operator(
+    workload: Workload, config: Config, *, latency: int, bytes_per_cycle: int, knobs: Conv2dKnobs | None = None
+) -> Operator:
     """The workload's operator, scheduled for a machine and its memory.
 
     Raises
@@ -161,8 +180,8 @@ def accelerator_operator(workload: Workload, config: Config, *, latency: int, by
     shape, memory = workload.shape, ModelMemory(latency, bytes_per_cycle)
     try:
         if isinstance(shape, MatmulShape):
-            return matmul(shape, config, memory=memory)
-        return conv2d(shape, config, memory=memory)
+            return matmul(shape, config, memory=memory, knobs=knobs)
+        return conv2d(shape, config, memory=memory, knobs=knobs)
     except OperatorError as error:
         raise WorkloadError(f"{workload.name}: {error}") from None
 
@@ -224,7 +243,7 @@ def run_job_on(
     run = opened.run(job.program, progress=progress)
     error = int(np.abs(job.output(opened).astype(np.int32) - job.expected).max())
     cycles, peak = run.cycles, config.macs_per_cycle
-    modelled = device == RTL
+    modelled = device in MODELLED
     return Result(
         workload=job.workload.name,
         device=device,

@@ -22,7 +22,9 @@ from .console import STATE, complain, show_help_without_command
 from .disasm import disasm
 from .exits import INTERRUPTED, RIGHT, exit_code
 from .fpga import fpga
+from .records import records
 from .run import run
+from .tune import tune
 from .verify import verify
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -39,11 +41,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, asm, disasm, verify):
+for command in (run, tune, asm, disasm, verify):
     app.command()(command)
 app.command("compile")(compile_)
 app.add_typer(bench, name="bench")
 app.add_typer(fpga, name="fpga")
+app.add_typer(records, name="records")
 
 
 def _show_version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ from . import options
 from .console import output, progress
 from .exits import RIGHT, WRONG
 from .output import STANDARD_OUTPUT, check_outputs, require_device, write_json
+from .schedules import recorded_schedules
 from .table import NONE, percent
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 def layers(
     context: typer.Context,
     device: Annotated[
-        str, typer.Option("--device", help="rtl, fsim, or a board such as ulx3s-85f.", metavar="rtl|fsim|BOARD")
+        str,
+        typer.Option(
+            "--device", help="rtl, timing, fsim, or a board such as ulx3s-85f.", metavar="rtl|timing|fsim|BOARD"
+        ),
     ] = "rtl",
     port: options.Port = None,
     config: options.Config = "default",
@@ -37,27 +41,29 @@ def layers(
     json: options.Json = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the roofline here: .png, .svg or .pdf.")] = None,
     timeout: options.Timeout = None,
+    untuned: options.Untuned = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Run C1 to C12, compare each with the reference, and show what latency hiding brings."""
     from dovetail.isa.config import load_config
     from dovetail.layers import measure_layers
     from dovetail.plots import plot_roofline, require_plot_file
+    from dovetail.result import MODELLED
 
     check_outputs(json, plot)
     require_device(device, port=port)
     config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
     if plot is not None:
         require_plot_file(plot)
-        if device != "rtl":
+        if device not in MODELLED:
             raise typer.BadParameter(
-                "--plot needs --device rtl, whose memory is known to the cycle", param_hint="--device"
+                "--plot needs --device rtl or timing, whose memory is known to the cycle", param_hint="--device"
             )
     if only_latency_hiding and no_latency_hiding:
         raise typer.BadParameter("--only-latency-hiding and --no-latency-hiding leave nothing to run")
     hiding = (True,) if only_latency_hiding else (False,) if no_latency_hiding else (True, False)
     machine = load_config(config)
-    with progress("compiling") as say:
+    with recorded_schedules(untuned), progress("compiling") as say:
         found = measure_layers(
             machine,
             config_name=config,

@@ -15,6 +15,7 @@ from . import options
 from .console import output, progress
 from .output import STANDARD_OUTPUT, check_outputs, write_json
 from .run_network import note_cpu_only
+from .schedules import recorded_schedules
 
 if TYPE_CHECKING:
     from dovetail.network_compile import Compiled
@@ -48,6 +49,7 @@ def compile_(
         typer.Option("--print", help="Instead of compiling, show the graph after a pass.", metavar="PASS"),
     ] = None,
     json: options.Json = None,
+    untuned: options.Untuned = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Compile a model to one file that runs without the compiler."""
@@ -74,7 +76,7 @@ def compile_(
     from dovetail.network_compile import compile_network
     from dovetail.network_job import target_of
 
-    with progress(f"reading {model}") as say:
+    with recorded_schedules(untuned or target == CPU), progress(f"reading {model}") as say:
         built_for = target_of(
             CPU if target == CPU else "fsim",
             config,

@@ -29,6 +29,8 @@ def exit_code(error: Exception) -> int | None:
 
 def _input_errors() -> tuple[type[Exception], ...]:
     from dovetail.compiler.errors import CompileError
+    from dovetail.compiler.tune.models import ModelError
+    from dovetail.compiler.tune.records import RecordsError
     from dovetail.files import InputError, OutputError
     from dovetail.fpga.flow.errors import ToolMissing
     from dovetail.isa.config import ConfigError
@@ -44,10 +46,12 @@ def _input_errors() -> tuple[type[Exception], ...]:
         ConfigError,
         EncodingError,
         InputError,
+        ModelError,
         ModuleError,
         NativeError,
         OutputError,
         ProgramError,
+        RecordsError,
         ToolMissing,
         VerificationError,
         WorkloadError,

@@ -17,6 +17,7 @@ BYTES_PER_CYCLE = 16
 MAX_SETTING = 65535
 MAX_SEED = (1 << 64) - 1
 MAX_SECONDS = 10**7
+MAX_WORKERS = 256
 CALIBRATION = "--calibration"
 MAX_SHOWN = 40
 """Characters of a wrong number."""
@@ -109,6 +110,28 @@ Port = Annotated[
         "--port",
         help="Where a board is, such as /dev/ttyUSB0; by default it is looked for. Of a Zynq its bitstream.",
         metavar="PORT",
+    ),
+]
+Pool = Annotated[
+    str | None,
+    typer.Option("--pool", help="A Dask scheduler, as tcp://host:8786; else this computer.", metavar="ADDRESS"),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        parser=number(int, 1, MAX_WORKERS),
+        help="Processes on this computer; by default as many as it has processors.",
+        metavar="N",
+    ),
+]
+Untuned = Annotated[bool, typer.Option("--untuned", help="Take no schedules that tuning has recorded.")]
+Records = Annotated[
+    Path | None,
+    typer.Option(
+        "--records",
+        help="Where measured schedules are kept; $DOVETAIL_RECORDS or a file in the cache by default.",
+        metavar="FILE",
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", callback=_set_verbose, help="Show tracebacks with errors.")]

@@ -13,6 +13,7 @@ from . import options
 from .console import output, progress
 from .exits import RIGHT, WRONG
 from .output import STANDARD_OUTPUT, check_outputs, require_device, write_json
+from .schedules import recorded_schedules
 from .table import results_table, time_table
 
 
@@ -29,7 +30,11 @@ def run(
     ],
     device: Annotated[
         str,
-        typer.Option("--device", help="fsim, rtl, cpu, or a board such as ulx3s-85f.", metavar="fsim|rtl|cpu|BOARD"),
+        typer.Option(
+            "--device",
+            help="fsim, rtl, timing, cpu, or a board such as ulx3s-85f.",
+            metavar="fsim|rtl|timing|cpu|BOARD",
+        ),
     ] = "fsim",
     port: options.Port = None,
     config: options.Config = "default",
@@ -59,6 +64,7 @@ def run(
         Path | None, typer.Option("--output", help="Write a network's outputs here.", metavar="FILE.npz")
     ] = None,
     timeout: options.Timeout = None,
+    untuned: options.Untuned = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Run a workload and compare its output with a reference; 0 only when they are equal."""
@@ -88,25 +94,27 @@ def run(
         raise typer.Exit(code)
     config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
     from dovetail.network import is_network, show_pass
+    from dovetail.result import CPU
 
     if not is_network(workload):
         options.refuse(context, "only networks take this", "shape", "calibration", "inputs", "outputs")
-        _run_layer(
-            workload,
-            device,
-            config,
-            port=port,
-            latency=latency,
-            bytes_per_cycle=bytes_per_cycle,
-            latency_hiding=not no_latency_hiding,
-            seed=seed,
-            json=json,
-            timeline=timeline,
-            waves=waves,
-            stage=stage,
-            threads=threads,
-            timeout=timeout,
-        )
+        with recorded_schedules(untuned or device == CPU):
+            _run_layer(
+                workload,
+                device,
+                config,
+                port=port,
+                latency=latency,
+                bytes_per_cycle=bytes_per_cycle,
+                latency_hiding=not no_latency_hiding,
+                seed=seed,
+                json=json,
+                timeline=timeline,
+                waves=waves,
+                stage=stage,
+                threads=threads,
+                timeout=timeout,
+            )
         return
     options.refuse(context, "only single layers take this", "no_latency_hiding")
     shapes = options.parse_shapes(shape)
@@ -117,24 +125,25 @@ def run(
         return
     from .run_network import run_network
 
-    code = run_network(
-        workload,
-        device,
-        config=config,
-        port=port,
-        latency=latency,
-        bytes_per_cycle=bytes_per_cycle,
-        threads=threads,
-        shapes=shapes,
-        calibration=calibration,
-        seed=seed,
-        inputs=inputs,
-        outputs=outputs,
-        timeline=timeline,
-        waves=waves,
-        timeout=timeout,
-        json=json,
-    )
+    with recorded_schedules(untuned or device == CPU):
+        code = run_network(
+            workload,
+            device,
+            config=config,
+            port=port,
+            latency=latency,
+            bytes_per_cycle=bytes_per_cycle,
+            threads=threads,
+            shapes=shapes,
+            calibration=calibration,
+            seed=seed,
+            inputs=inputs,
+            outputs=outputs,
+            timeline=timeline,
+            waves=waves,
+            timeout=timeout,
+            json=json,
+        )
     raise typer.Exit(code)
 
 

@@ -1,0 +1,193 @@
+"""``dovetail tune``: schedules are searched for on devices, and recorded for the compiler to take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from . import options
+from .console import note, output, progress
+from .exits import INTERRUPTED, RIGHT, WRONG
+from .output import STANDARD_OUTPUT, check_outputs, require_device, write_json
+from .table import NONE, percent
+
+if TYPE_CHECKING:
+    from dovetail.isa.config import Config
+    from dovetail.isa.progress import Progress
+    from dovetail.tuning.tasks import Part
+    from dovetail.tuning.tune import Tuned, Tuner
+
+TRIALS = 64
+"""By default, for each convolution."""
+MAX_TRIALS = 10**6
+
+
+def tune(
+    context: typer.Context,
+    workload: Annotated[str, typer.Argument(help="C1 to C12, conv2d:..., matmul:..., a network, or a model's file.")],
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            "--trials",
+            parser=options.number(int, 1, MAX_TRIALS),
+            help=f"Schedules to measure, in all; {TRIALS} for each convolution by default.",
+            metavar="N",
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="What chooses them.", metavar="xgboost|treernn|random|genetic|exhaustive")
+    ] = "xgboost",
+    device: Annotated[
+        str, typer.Option("--device", help="Where they are measured.", metavar="timing|rtl|BOARD")
+    ] = "timing",
+    port: options.Port = None,
+    config: options.Config = "default",
+    latency: options.Latency = options.LATENCY,
+    bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
+    pool: options.Pool = None,
+    workers: options.Workers = None,
+    seed: Annotated[
+        int, typer.Option("--seed", parser=options.number(int, 0, options.MAX_SEED), help="Of the search.", metavar="N")
+    ] = 0,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            parser=options.number(float, 0.1, options.MAX_SECONDS),
+            help="Seconds for a trial, waiting for a device not counted.",
+            metavar="SECONDS",
+        ),
+    ] = 120.0,
+    records: options.Records = None,
+    shape: options.Shapes = None,
+    calibration: options.Calibration = None,
+    json: options.Json = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw best so far here: .png, .svg or .pdf.")] = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Search for the schedules of a layer's or a network's convolutions; what is measured is recorded at once."""
+    from dovetail.compiler.tune.records import Records, default_path
+    from dovetail.isa.config import load_config
+    from dovetail.plots import require_plot_file
+    from dovetail.runtime.pool import open_pool
+    from dovetail.tuning.accelerator_trial import Machine
+    from dovetail.tuning.tune import MODELS, Tuner
+
+    check_outputs(json, plot)
+    if model not in MODELS:
+        raise typer.BadParameter(f"no model {model!r}; use one of {', '.join(MODELS)}", param_hint="--model")
+    require_device(device, port=port)
+    if device == "fsim":
+        raise typer.BadParameter("fsim counts no cycles; use timing, rtl or a board", param_hint="--device")
+    if pool is not None and workers is not None:
+        raise typer.BadParameter("a pool has its own workers", param_hint="--workers")
+    if plot is not None:
+        require_plot_file(plot)
+    config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
+    machine = Machine(load_config(config), device, latency, bytes_per_cycle, port)
+    interrupted = False
+    with progress(f"{workload}: reading") as say:
+        parts = _parts(workload, machine.config, latency, bytes_per_cycle, shape, calibration, say)
+        if not parts:
+            raise typer.BadParameter(f"{workload}: nothing of it has a schedule to search for", param_hint="WORKLOAD")
+        say("starting workers", 0, 0)
+        resources = {device: 1} if pool is None else None
+        with (
+            Records(records or default_path()) as kept,
+            open_pool(pool, workers=workers, resources=resources) as devices,
+        ):
+            if devices.dashboard:
+                note(f"dashboard at {devices.dashboard}")
+            tuner = Tuner(
+                parts,
+                machine,
+                kept,
+                devices,
+                trials=trials or TRIALS * len(parts),
+                model=model,
+                seed=seed,
+                timeout=timeout,
+            )
+            try:
+                tuner.run(say)
+            except KeyboardInterrupt:
+                interrupted = True
+    tuned = tuner.tuned
+    _report(workload, tuner, tuned, device, records or default_path(), json, plot)
+    if interrupted:
+        note("interrupted; what was measured is recorded, and the same command goes on from there")
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(RIGHT if all(one.cycles is not None for one in tuned) else WRONG)
+
+
+def _parts(
+    workload: str,
+    config: Config,
+    latency: int,
+    bytes_per_cycle: int,
+    shape: list[str] | None,
+    calibration: Path | None,
+    say: Progress,
+) -> list[Part]:
+    from dovetail.compiler.target import VdlaTarget
+    from dovetail.network import is_network, read_network
+    from dovetail.tuning.tasks import layer_parts, network_parts
+    from dovetail.workload import parse_workload
+
+    if not is_network(workload):
+        return layer_parts(parse_workload(workload), config, latency=latency, bytes_per_cycle=bytes_per_cycle)
+    shapes = options.parse_shapes(shape)
+    network = read_network(workload, shapes=shapes, calibration_data=calibration, progress=say)
+    return network_parts(network, VdlaTarget(config, latency=latency, bytes_per_cycle=bytes_per_cycle), say)
+
+
+def _report(
+    workload: str, tuner: Tuner, tuned: list[Tuned], device: str, records: Path, json: Path | None, plot: Path | None
+) -> None:
+    from dataclasses import asdict
+
+    from dovetail.tuning.plot import plot_curves
+
+    write_json(
+        {
+            "workload": workload,
+            "device": device,
+            "trials": tuner.made,
+            "records": str(records),
+            "parts": [asdict(one) for one in tuned],
+        },
+        json,
+    )
+    if plot is not None:
+        plot_curves(tuned, plot)
+    if json != STANDARD_OUTPUT:
+        console = output()
+        console.print(_table(tuned))
+        console.print(f"{tuner.made} trials on {device}, recorded in {records}; the compiler takes the best by itself")
+
+
+def _table(tuned: list[Tuned]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("convolution")
+    for name in ("times", "schedules", "measured", "failed", "default", "best", "utilization", "faster"):
+        table.add_column(name, justify="right")
+    for one in tuned:
+        table.add_row(
+            one.name,
+            str(one.weight),
+            f"{one.settings:,}",
+            f"{one.trials:,}",
+            str(one.failed),
+            _cycles(one.default_cycles),
+            _cycles(one.cycles),
+            percent(one.bound / one.cycles if one.cycles else None),
+            NONE if one.gain is None else f"{one.gain - 1:+.1%}",
+        )
+    return table
+
+
+def _cycles(value: float | None) -> str:
+    return NONE if value is None else f"{value:,.0f}"

@@ -1,0 +1,94 @@
+"""``dovetail tune``: it searches, records, goes on from there, and the compiler takes what it found."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dovetail.cli import main
+from dovetail.compiler.tune.records import Records
+
+LAYER = "conv2d:1,8,8,16,16,3,1,1"
+TINY = ["--config", "tiny"]
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "tuning.sqlite"
+    monkeypatch.setenv("DOVETAIL_RECORDS", str(path))
+    return path
+
+
+def tune(tmp_path: Path, *arguments: str) -> dict[str, object]:
+    out = tmp_path / "tuned.json"
+    assert main(["tune", LAYER, *TINY, "--workers", "1", "--json", str(out), *arguments]) == 0
+    (part,) = json.loads(out.read_text())["parts"]
+    assert isinstance(part, dict)
+    return part
+
+
+def cycles_of(tmp_path: Path, *arguments: str) -> int:
+    out = tmp_path / "run.json"
+    assert main(["run", LAYER, *TINY, "--device", "timing", "--json", str(out), *arguments]) == 0
+    return int(json.loads(out.read_text())["cycles"])
+
+
+def test_a_search_is_recorded_resumed_and_used(
+    tmp_path: Path, records: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    untuned = cycles_of(tmp_path)
+    first = tune(tmp_path, "--trials", "8", "--model", "genetic")
+    assert first["trials"] == 8
+    assert first["default_cycles"] == untuned
+    second = tune(tmp_path, "--trials", "8", "--model", "xgboost", "--plot", str(tmp_path / "tuned.png"))
+    assert second["trials"] == 16
+    assert second["costs"][:8] == first["costs"]  # type: ignore[index]
+    assert (tmp_path / "tuned.png").stat().st_size > 0
+    with Records(records) as kept:
+        (task,) = kept.tasks()
+        found = kept.of(task)
+    assert len({str(record.knobs) for record in found}) == len(found) == 16
+    capsys.readouterr()
+    assert cycles_of(tmp_path) == second["cycles"] <= untuned
+    assert re.search(r"note: one schedule is taken from .*tuning\.sqlite; --untuned", capsys.readouterr().err)
+    assert cycles_of(tmp_path, "--untuned") == untuned
+    assert capsys.readouterr().err.count("note") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["C13"], "no workload 'C13'"),
+        (["C2", "--device", "fsim"], "fsim counts no cycles; use timing, rtl or a board"),
+        (["C2", "--model", "forest"], "no model 'forest'; use one of xgboost, treernn, random, genetic, exhaustive"),
+        (["C2", "--pool", "tcp://127.0.0.1:1", "--workers", "2"], "a pool has its own workers"),
+        (["C2", "--trials", "0"], "must be a whole number from 1"),
+        (["C2", "--records", "/dev/null/x"], "/dev/null/x"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", *arguments]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("dovetail")]
+    assert len(lines) == 1 and said in lines[0]
+
+
+def test_records_travel_as_lines(tmp_path: Path, records: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["records", "list"]) == 0
+    assert "nothing is recorded" in capsys.readouterr().out
+    tune(tmp_path, "--trials", "3", "--model", "random")
+    lines, other = tmp_path / "records.jsonl", tmp_path / "other.sqlite"
+    assert main(["records", "export", str(lines)]) == 0
+    capsys.readouterr()
+    for new in (3, 0):
+        assert main(["records", "import", str(lines), "--records", str(other)]) == 0
+        assert capsys.readouterr().out.startswith(f"{new} new records")
+    with Records(records) as one, Records(other) as same:
+        assert [record.as_line() for task in one.tasks() for record in one.of(task)] == [
+            record.as_line() for task in same.tasks() for record in same.of(task)
+        ]
+    lines.write_text("{}\n")
+    assert main(["records", "import", str(lines)]) == 2
+    assert "line 1" in capsys.readouterr().err
