@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+
+import numpy as np
 
 from dovetail import runtime
 from dovetail.isa.progress import Progress, silent
@@ -27,6 +31,10 @@ class SimulationSpeed:
         The first over the second.
     rtl_seconds, fsim_seconds:
         One run on the RTL under cocotb, and on the functional simulator.
+    timing_seconds, estimate_seconds:
+        From the program's words to its cycles, by the timing simulator and by its estimate.
+    estimate_error:
+        The estimate over the timing simulator's cycles, which are the RTL's, less 1.
     """
 
     rtl_cycles_per_second: float
@@ -34,6 +42,9 @@ class SimulationSpeed:
     ratio: float
     rtl_seconds: float
     fsim_seconds: float
+    timing_seconds: float
+    estimate_seconds: float
+    estimate_error: float
 
     def as_dict(self) -> dict[str, float]:
         return asdict(self)
@@ -83,10 +94,45 @@ def simulation_speed(
     progress("functional simulator", 0, 0)
     with runtime.open("fsim", config=job.config, memory_bytes=size) as device:
         seconds = [device.run(job.program, check=False).seconds for _ in range(runs)]
+    progress("timing simulator", 0, 0)
+    timing, estimate, off = _timing(job, latency, bytes_per_cycle, runs)
     return SimulationSpeed(
         rtl_cycles_per_second=speed.rtl_cycles_per_second,
         bare_cycles_per_second=speed.bare_cycles_per_second,
         ratio=speed.ratio,
         rtl_seconds=speed.rtl_seconds,
         fsim_seconds=statistics.median(seconds),
+        timing_seconds=timing,
+        estimate_seconds=estimate,
+        estimate_error=off,
     )
+
+
+def _timing(job: Job, latency: int, bytes_per_cycle: int, runs: int) -> tuple[float, float, float]:
+    """Median seconds of the timing simulator and of its estimate, and the estimate's error."""
+    from dovetail.sim.timing import TimingSimulator
+
+    words, size = job.program.encode(), memory_for(job.program)
+    address = program_address(size, len(words))
+    memory = np.zeros(size, np.uint8)
+    for segment in job.program.segments:
+        memory[segment.address : segment.end] = np.frombuffer(segment.data, np.uint8)
+    simulator = TimingSimulator(job.config, latency=latency, bytes_per_cycle=bytes_per_cycle)
+
+    def count() -> int:
+        return simulator.predict(words, memory, address=address).cycles
+
+    def guess() -> int:
+        return simulator.estimate(words, address=address).cycles
+
+    off = guess() / count() - 1
+    return _median_seconds(count, runs), _median_seconds(guess, runs), off
+
+
+def _median_seconds(call: Callable[[], object], runs: int) -> float:
+    seconds = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)

@@ -24,7 +24,7 @@ class Outcome:
     Attributes
     ----------
     cost:
-        Cycles on an accelerator, seconds on a processor; None unless `status` is OK.
+        Cycles on an accelerator; on a processor the time over that of the untuned schedule. None unless `status` is OK.
     message:
         Why there is no cost.
     seconds:

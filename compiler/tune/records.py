@@ -31,9 +31,10 @@ __all__ = ["Record", "Records", "RecordsError", "default_path"]
 _TASK = tuple(field.name for field in fields(Task))
 _SELECT = f"SELECT {', '.join(FIELDS)} FROM record AS found"
 _OF_TASK = " AND ".join(f"{name} = ?" for name in _TASK)
+_REAL_FIRST = "device IN ('timing', 'rtl')"
 _INSERT = f"INSERT OR IGNORE INTO record ({', '.join(FIELDS)}, digest) VALUES ({', '.join('?' * len(FIELDS))}, ?)"
-_WRONG_LATER = " AND ".join(f"later.{name} = found.{name}" for name in (*_TASK, "knobs"))
-_WRONG_LATER = f"SELECT 1 FROM record AS later WHERE {_WRONG_LATER} AND status = 'wrong' AND later.at >= found.at"
+_WRONG = " AND ".join(f"other.{name} = found.{name}" for name in (*_TASK, "knobs"))
+_WRONG = f"SELECT 1 FROM record AS other WHERE {_WRONG} AND status = 'wrong'"
 
 
 class Records:
@@ -111,7 +112,9 @@ class Records:
         return record
 
     def best(self, task: Task, *, versions: Mapping[str, str] | None = None) -> Record | None:
-        """The record of least cost; None without one. A schedule that was found to be wrong later does not count.
+        """The record of least cost, of those of real devices if there are any; None without one.
+
+        A schedule that was ever found to be wrong does not count.
 
         Parameters
         ----------
@@ -119,7 +122,7 @@ class Records:
             Only what was measured by these counts; programs that are not named may be of any version.
         """
         wanted = dict(versions or {}).items()
-        condition = f"WHERE {_OF_TASK} AND status = 'ok' AND NOT EXISTS ({_WRONG_LATER}) ORDER BY cost, at, id"
+        condition = f"WHERE {_OF_TASK} AND status = 'ok' AND NOT EXISTS ({_WRONG}) ORDER BY {_REAL_FIRST}, cost, at, id"
         found = self._select(condition if wanted else f"{condition} LIMIT 1", astuple(task))
         return next((record for record in found if wanted <= dict(record.versions).items()), None)
 

@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 from dovetail.compiler.ops.blocked import Blocked
 from dovetail.compiler.ops.knobs import At, Conv2dKnobs, Order, Whole, number
 from dovetail.compiler.ops.shapes import blocks
-from dovetail.compiler.ops.space import PLACES, parts
+from dovetail.compiler.ops.space import FIRST_SHARES, PLACES, THREADS, parts
 
 from .grid import Axis
 
 INP_COPIES = (1, 2, 4)
 WGT_COPIES = (1, 2, 4, 8)
 ACC_COPIES = (1, 2, 4)
-THREADS = (1, 2)
-FIRST_SHARES = (1, 2, 3, 4, 8)
-"""The first tile has the rows of the others divided by one of these."""
 
 ORDERS = tuple(Order)
 PLACES_OF_LOADS = tuple(At)

@@ -85,6 +85,11 @@ def knobs_from_dict(operator: str, values: Mapping[str, object]) -> Any:
     hints = get_type_hints(kind)
     if set(values) != {field.name for field in fields(kind)}:
         raise ValueError(f"the knobs of {operator} are {', '.join(hints)}, not {', '.join(values)}")
+    for name, value in values.items():
+        if hints[name] is int and (type(value) is not int or value < 1):
+            raise ValueError(f"{name} of {operator} must be a whole number above 0, not {value!r}")
+        if hints[name] is bool and type(value) is not bool:
+            raise ValueError(f"{name} of {operator} must be true or false, not {value!r}")
     enums = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Enum)}
     return kind(**{name: enums[name](value) if name in enums else value for name, value in values.items()})
 

@@ -42,6 +42,10 @@ def sim(
         speed = simulation_speed(job, latency=latency, bytes_per_cycle=bytes_per_cycle, progress=say)
     write_json(speed.as_dict(), json)
     if json != STANDARD_OUTPUT:
+
+        def over(seconds: float) -> str:
+            return f"{speed.rtl_seconds / seconds:.0f}"
+
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("simulator")
         table.add_column("seconds", justify="right")
@@ -49,9 +53,12 @@ def sim(
         table.add_row("RTL under cocotb", f"{speed.rtl_seconds:.3f}", f"{speed.rtl_cycles_per_second:,.0f}")
         table.add_row("RTL in a bare C++ loop", "", f"{speed.bare_cycles_per_second:,.0f}")
         table.add_row("functional", f"{speed.fsim_seconds:.4f}", "-")
+        for name, seconds in (("timing", speed.timing_seconds), ("timing, estimated", speed.estimate_seconds)):
+            table.add_row(name, f"{seconds:.4f}", f"{speed.rtl_cycles_per_second * speed.rtl_seconds / seconds:,.0f}")
         console = output()
         console.print(table)
         console.print(
-            f"\n{workload}: cocotb at {100 * speed.ratio:.0f}% of the bare loop; "
-            f"functional {speed.rtl_seconds / speed.fsim_seconds:.0f} times faster than RTL"
+            f"\n{workload}: cocotb at {100 * speed.ratio:.0f}% of the bare loop; functional {over(speed.fsim_seconds)} "
+            f"times faster than RTL, timing {over(speed.timing_seconds)}, its estimate {over(speed.estimate_seconds)} "
+            f"({100 * speed.estimate_error:+.2f}% off)"
         )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_CANDIDATES = 10**6
 MAX_SEEDS = 100
 TIMEOUT = 120.0
+RECORDS = "bench-tuner.sqlite"
+"""In the cache; the compiler does not look there."""
 
 
 def tuner(
@@ -39,7 +41,7 @@ def tuner(
         typer.Option(
             "--candidates",
             parser=options.number(int, 1, MAX_CANDIDATES),
-            help="Schedules to measure for the best known.",
+            help="Schedules to measure of each layer, for the best known.",
             metavar="N",
         ),
     ] = 2000,
@@ -48,7 +50,10 @@ def tuner(
     bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
     pool: options.Pool = None,
     workers: options.Workers = None,
-    records: options.Records = None,
+    records: Annotated[
+        Path | None,
+        typer.Option("--records", help="Where measurements are kept; by default in the cache.", metavar="FILE"),
+    ] = None,
     no_confirm: Annotated[bool, typer.Option("--no-confirm", help="Leave out the runs on the RTL.")] = False,
     json: options.Json = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the searches here: .png, .svg or .pdf.")] = None,
@@ -58,7 +63,8 @@ def tuner(
 
     Whatever is recorded is not measured again, so that a benchmark that was broken off goes on.
     """
-    from dovetail.compiler.tune.records import Records, default_path
+    from dovetail.compiler.tune.records import Records
+    from dovetail.isa.cache import cache_dir
     from dovetail.isa.config import load_config
     from dovetail.plots import require_plot_file
     from dovetail.runtime.pool import open_pool
@@ -68,6 +74,7 @@ def tuner(
     from dovetail.tuning.plot import plot_tuner
 
     check_outputs(json, plot)
+    options.require_own_workers(pool, workers)
     if plot is not None:
         require_plot_file(plot)
     names = tuple(layers.split(",")) if layers else LAYERS
@@ -77,10 +84,10 @@ def tuner(
     machine = Machine(load_config(config), "timing", latency, bytes_per_cycle)
     with (
         progress("starting workers") as say,
-        Records(records or default_path()) as kept,
+        Records(records or cache_dir() / RECORDS) as kept,
         open_pool(pool, workers=workers) as devices,
     ):
-        bench = Bench(machine, kept, devices, timeout=TIMEOUT)
+        bench = Bench(kept, devices, device=machine.device, timeout=TIMEOUT)
         found = measure_tuner(
             machine,
             bench,
@@ -96,14 +103,12 @@ def tuner(
         plot_tuner(found, plot)
     if json != STANDARD_OUTPUT:
         output().print(_table(found))
-    raise typer.Exit(RIGHT if all(one.rtl in (None, one.known) for one in found.layers) else WRONG)
+    raise typer.Exit(RIGHT if no_confirm or all(one.rtl == one.known for one in found.layers) else WRONG)
 
 
 def _table(found: TunerResult) -> Table:
-    from dovetail.tuning.compare import MARKS
-
     models = list(dict.fromkeys(model for layer in found.layers for model in layer.curves))
-    mark = max(mark for mark in (*MARKS, found.trials) if mark <= found.trials)
+    mark = found.trials
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("layer")
     for name in ("schedules", "measured", "default", "best known", "on RTL", "utilization"):
@@ -112,7 +117,8 @@ def _table(found: TunerResult) -> Table:
         table.add_column(f"{model}: after {mark}", justify="right")
         table.add_column("trials to 2%", justify="right")
     for one in found.layers:
-        cells = [f"{one.settings:,}", f"{one.candidates:,}", f"{one.default:,.0f}", f"{one.known:,.0f}"]
+        cells = [f"{one.settings:,}", f"{one.candidates:,}", NONE if one.default is None else f"{one.default:,.0f}"]
+        cells += [f"{one.known:,.0f}"]
         cells += [NONE if one.rtl is None else f"{one.rtl:,.0f}", percent(one.bound / one.known)]
         for model in models:
             ratio, needed = (one.ratio(model, mark), one.trials_needed(model)) if model in one.curves else (None, None)

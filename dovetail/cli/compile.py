@@ -76,7 +76,7 @@ def compile_(
     from dovetail.network_compile import compile_network
     from dovetail.network_job import target_of
 
-    with recorded_schedules(untuned or target == CPU), progress(f"reading {model}") as say:
+    with recorded_schedules(untuned), progress(f"reading {model}") as say:
         built_for = target_of(
             CPU if target == CPU else "fsim",
             config,

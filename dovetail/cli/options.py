@@ -52,6 +52,12 @@ def refuse(context: typer.Context, why: str, *parameters: str) -> None:
             raise typer.BadParameter(why, param_hint=parameter.opts[0])
 
 
+def require_own_workers(pool: str | None, workers: int | None) -> None:
+    """Refuse a number of workers for a pool that has its own."""
+    if pool is not None and workers is not None:
+        raise typer.BadParameter("a pool has its own workers", param_hint="--workers")
+
+
 def of_device(
     context: typer.Context, device: str, config: str, latency: int, bytes_per_cycle: int
 ) -> tuple[str, int, int]:

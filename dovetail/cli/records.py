@@ -26,6 +26,7 @@ def group(context: typer.Context) -> None:
 def list_(file: options.Records = None, verbose: options.Verbose = False) -> None:
     """List what was tuned, and the best of each."""
     from dovetail.compiler.tune.records import Records, default_path
+    from dovetail.tuning.tune import cost_text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("task", "machine", "memory"):
@@ -37,8 +38,7 @@ def list_(file: options.Records = None, verbose: options.Verbose = False) -> Non
         for task in tasks:
             best = kept.best(task)
             cost = None if best is None else best.outcome.cost
-            unit = "cycles" if task.target == "vdla" else "s"
-            shown = NONE if cost is None else f"{cost:,.0f} {unit}" if unit == "cycles" else f"{cost:.3g} {unit}"
+            shown = NONE if cost is None else cost_text(cost, "cycles" if task.target == "vdla" else "ratio")
             what = f"{task.operator} {task.workload}"
             table.add_row(what, task.machine, task.memory or NONE, str(len(kept.of(task))), shown)
     if tasks:

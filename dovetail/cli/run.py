@@ -94,11 +94,10 @@ def run(
         raise typer.Exit(code)
     config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
     from dovetail.network import is_network, show_pass
-    from dovetail.result import CPU
 
     if not is_network(workload):
         options.refuse(context, "only networks take this", "shape", "calibration", "inputs", "outputs")
-        with recorded_schedules(untuned or device == CPU):
+        with recorded_schedules(untuned):
             _run_layer(
                 workload,
                 device,
@@ -125,7 +124,7 @@ def run(
         return
     from .run_network import run_network
 
-    with recorded_schedules(untuned or device == CPU):
+    with recorded_schedules(untuned):
         code = run_network(
             workload,
             device,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from dovetail.result import CPU
+
 from . import options
 from .console import note, output, progress
 from .exits import INTERRUPTED, RIGHT, WRONG
@@ -15,14 +17,16 @@ from .output import STANDARD_OUTPUT, check_outputs, require_device, write_json
 from .table import NONE, percent
 
 if TYPE_CHECKING:
-    from dovetail.isa.config import Config
     from dovetail.isa.progress import Progress
-    from dovetail.tuning.tasks import Part
+    from dovetail.tuning.accelerator_trial import Machine
+    from dovetail.tuning.parts import Part
     from dovetail.tuning.tune import Tuned, Tuner
 
 TRIALS = 64
 """By default, for each convolution."""
 MAX_TRIALS = 10**6
+SIMULATORS = ("timing", "rtl")
+"""Devices of which there are as many as processors."""
 
 
 def tune(
@@ -41,12 +45,16 @@ def tune(
         str, typer.Option("--model", help="What chooses them.", metavar="xgboost|treernn|random|genetic|exhaustive")
     ] = "xgboost",
     device: Annotated[
-        str, typer.Option("--device", help="Where they are measured.", metavar="timing|rtl|BOARD")
+        str, typer.Option("--device", help="Where they are measured.", metavar="timing|rtl|cpu|BOARD")
     ] = "timing",
     port: options.Port = None,
     config: options.Config = "default",
     latency: options.Latency = options.LATENCY,
     bytes_per_cycle: options.Bandwidth = options.BYTES_PER_CYCLE,
+    dtype: Annotated[
+        str,
+        typer.Option("--dtype", help="Of a layer on the cpu; on an accelerator it is int8.", metavar="int8|float32"),
+    ] = "int8",
     pool: options.Pool = None,
     workers: options.Workers = None,
     seed: Annotated[
@@ -62,6 +70,9 @@ def tune(
         ),
     ] = 120.0,
     records: options.Records = None,
+    space: Annotated[
+        bool, typer.Option("--space", help="Instead of tuning, show what there is to choose from, and what is not.")
+    ] = False,
     shape: options.Shapes = None,
     calibration: options.Calibration = None,
     json: options.Json = None,
@@ -74,27 +85,43 @@ def tune(
     from dovetail.plots import require_plot_file
     from dovetail.runtime.pool import open_pool
     from dovetail.tuning.accelerator_trial import Machine
-    from dovetail.tuning.tune import MODELS, Tuner
+    from dovetail.tuning.tune import MODELS, Tuner, check_device
 
     check_outputs(json, plot)
     if model not in MODELS:
         raise typer.BadParameter(f"no model {model!r}; use one of {', '.join(MODELS)}", param_hint="--model")
-    require_device(device, port=port)
+    require_device(device, others=(CPU,), port=port)
     if device == "fsim":
-        raise typer.BadParameter("fsim counts no cycles; use timing, rtl or a board", param_hint="--device")
-    if pool is not None and workers is not None:
-        raise typer.BadParameter("a pool has its own workers", param_hint="--workers")
+        raise typer.BadParameter("fsim counts no cycles; use timing, rtl, cpu or a board", param_hint="--device")
+    if dtype not in ("int8", "float32"):
+        raise typer.BadParameter(f"no type {dtype!r}; use int8 or float32", param_hint="--dtype")
+    if device == CPU:
+        options.refuse(context, "of accelerators, not of cpu", "config", "latency", "bytes_per_cycle")
+    else:
+        options.refuse(context, "of cpu", "dtype")
+    options.require_own_workers(pool, workers)
+    if device not in SIMULATORS and (workers or 1) > 1:
+        raise typer.BadParameter(f"there is one {device} here, for one worker", param_hint="--workers")
+    if device == CPU and pool is not None:
+        raise typer.BadParameter("schedules for the cpu are measured on this computer", param_hint="--pool")
     if plot is not None:
         require_plot_file(plot)
     config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
     machine = Machine(load_config(config), device, latency, bytes_per_cycle, port)
     interrupted = False
     with progress(f"{workload}: reading") as say:
-        parts = _parts(workload, machine.config, latency, bytes_per_cycle, shape, calibration, say)
+        parts = _parts(workload, machine, dtype, shape, calibration, say)
         if not parts:
             raise typer.BadParameter(f"{workload}: nothing of it has a schedule to search for", param_hint="WORKLOAD")
+        if space:
+            typer.echo("\n\n".join(f"{part.name}: {part.space.describe()}" for part in parts))
+            return
         say("starting workers", 0, 0)
         resources = {device: 1} if pool is None else None
+        if pool is None and device not in SIMULATORS:
+            workers = 1
+        if pool is None and device in SIMULATORS:
+            check_device(parts[0], say)
         with (
             Records(records or default_path()) as kept,
             open_pool(pool, workers=workers, resources=resources) as devices,
@@ -103,9 +130,9 @@ def tune(
                 note(f"dashboard at {devices.dashboard}")
             tuner = Tuner(
                 parts,
-                machine,
                 kept,
                 devices,
+                device=device,
                 trials=trials or TRIALS * len(parts),
                 model=model,
                 seed=seed,
@@ -120,28 +147,28 @@ def tune(
     if interrupted:
         note("interrupted; what was measured is recorded, and the same command goes on from there")
         raise typer.Exit(INTERRUPTED)
-    raise typer.Exit(RIGHT if all(one.cycles is not None for one in tuned) else WRONG)
+    if tuner.made < tuner.trials:
+        note(f"stopped after {tuner.made} of {tuner.trials} trials: nothing better is expected of more")
+    raise typer.Exit(RIGHT if all(one.best is not None for one in tuned if one.trials) else WRONG)
 
 
 def _parts(
-    workload: str,
-    config: Config,
-    latency: int,
-    bytes_per_cycle: int,
-    shape: list[str] | None,
-    calibration: Path | None,
-    say: Progress,
+    workload: str, machine: Machine, dtype: str, shape: list[str] | None, calibration: Path | None, say: Progress
 ) -> list[Part]:
-    from dovetail.compiler.target import VdlaTarget
     from dovetail.network import is_network, read_network
-    from dovetail.tuning.tasks import layer_parts, network_parts
+    from dovetail.tuning.parts import accelerator_layer, accelerator_network, cpu_layer
     from dovetail.workload import parse_workload
 
-    if not is_network(workload):
-        return layer_parts(parse_workload(workload), config, latency=latency, bytes_per_cycle=bytes_per_cycle)
-    shapes = options.parse_shapes(shape)
-    network = read_network(workload, shapes=shapes, calibration_data=calibration, progress=say)
-    return network_parts(network, VdlaTarget(config, latency=latency, bytes_per_cycle=bytes_per_cycle), say)
+    if is_network(workload):
+        if machine.device == CPU:
+            raise typer.BadParameter(
+                f"{workload}: on the CPU layers are tuned, such as C2 or conv2d:...", param_hint="WORKLOAD"
+            )
+        shapes = options.parse_shapes(shape)
+        network = read_network(workload, shapes=shapes, calibration_data=calibration, progress=say)
+        return accelerator_network(network, machine, say)
+    layer = parse_workload(workload)
+    return cpu_layer(layer, dtype) if machine.device == CPU else accelerator_layer(layer, machine)
 
 
 def _report(
@@ -166,7 +193,7 @@ def _report(
     if json != STANDARD_OUTPUT:
         console = output()
         console.print(_table(tuned))
-        console.print(f"{tuner.made} trials on {device}, recorded in {records}; the compiler takes the best by itself")
+        console.print(f"{tuner.made} trials on {device}, recorded in {records}")
 
 
 def _table(tuned: list[Tuned]) -> Table:
@@ -181,13 +208,15 @@ def _table(tuned: list[Tuned]) -> Table:
             f"{one.settings:,}",
             f"{one.trials:,}",
             str(one.failed),
-            _cycles(one.default_cycles),
-            _cycles(one.cycles),
-            percent(one.bound / one.cycles if one.cycles else None),
+            _cost(one.default, one.unit),
+            _cost(one.best, one.unit),
+            percent(one.bound / one.best if one.best and one.bound else None),
             NONE if one.gain is None else f"{one.gain - 1:+.1%}",
         )
     return table
 
 
-def _cycles(value: float | None) -> str:
-    return NONE if value is None else f"{value:,.0f}"
+def _cost(value: float | None, unit: str) -> str:
+    from dovetail.tuning.tune import cost_text
+
+    return NONE if value is None else cost_text(value, unit)

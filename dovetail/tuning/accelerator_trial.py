@@ -9,6 +9,7 @@ from dovetail import runtime
 from dovetail.compiler.ops.blocked import Blocked, unblocked
 from dovetail.compiler.ops.knobs import Conv2dKnobs
 from dovetail.compiler.tune.outcome import Outcome, Status
+from dovetail.fpga.boards import BOARDS
 from dovetail.isa.config import Config
 from dovetail.job import Job, prepare_job, run_job_on
 from dovetail.runtime.device import memory_for
@@ -42,7 +43,10 @@ class Trial:
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Measure a schedule. The device stays open for the next trial in this process."""
+    """Measure a schedule. The device stays open for the next trial in this process.
+
+    A device that is not there, or is another than it should be, is no fault of the schedule: the trial is lost.
+    """
     machine, began = trial.machine, time.perf_counter()
 
     def outcome(status: Status, cost: float | None = None, message: str = "") -> Outcome:
@@ -56,9 +60,12 @@ def run_trial(trial: Trial) -> Outcome:
         )
     except WorkloadError as error:
         return outcome(Status.FAILED, message=str(error))
-    except runtime.DeviceError as error:
+    except (runtime.DeviceFault, runtime.DeviceTimeout) as error:
         _OPENED.close()
         return outcome(Status.FAILED, message=str(error))
+    except runtime.DeviceError as error:
+        _OPENED.close()
+        return outcome(Status.LOST, message=str(error))
     if not result.exact:
         return outcome(Status.WRONG, message=f"outputs differ from the reference by up to {result.max_abs_error}")
     if result.cycles is None:
@@ -92,7 +99,8 @@ class _Opened:
         self._device: runtime.Device | None = None
 
     def device(self, machine: Machine, memory_bytes: int) -> runtime.Device:
-        if self._device is None or machine != self._machine or self._device.memory_bytes < memory_bytes:
+        small = machine.device not in BOARDS and self._device is not None and self._device.memory_bytes < memory_bytes
+        if self._device is None or machine != self._machine or small:
             self.close()
             self._machine = machine
             self._device = runtime.open(
@@ -112,3 +120,8 @@ class _Opened:
 
 
 _OPENED = _Opened()
+
+
+def close_device() -> None:
+    """Close the device that trials in this process have opened."""
+    _OPENED.close()

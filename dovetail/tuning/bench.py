@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from dovetail.compiler.ops.transfers import Memory
-from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
 from dovetail.compiler.tune.explore import GeneticExplorer, ModelExplorer
 from dovetail.compiler.tune.explore.explorer import Explorer
 from dovetail.compiler.tune.models import Experience, XGBoostModel
@@ -21,9 +19,8 @@ from dovetail.compiler.tune.space import Space, knobs_from_dict
 from dovetail.isa.progress import Progress, silent
 from dovetail.runtime.pool import Pool
 
-from .accelerator_trial import Machine, Trial, run_trial
 from .measuring import Measurer
-from .tasks import Part
+from .parts import Part
 from .tune import explorer_of, versions
 
 MODELS = ("xgboost", "genetic", "random")
@@ -53,7 +50,7 @@ class LayerCurves:
     candidates: int
     known: float
     rtl: float | None
-    default: float
+    default: float | None
     bound: float
     curves: Mapping[str, tuple[tuple[float | None, ...], ...]] = field(repr=False)
 
@@ -87,96 +84,87 @@ class Bench:
         Where measurements are kept, and taken from.
     """
 
-    def __init__(self, machine: Machine, records: Records, pool: Pool, *, timeout: float) -> None:
-        self._machine, self._records, self._timeout = machine, records, timeout
-        self._measurer = Measurer(
-            pool=pool,
-            records=records,
-            trial=self._trial,
-            device=machine.device,
-            timeout=timeout,
-            versions=versions(),
-        )
+    def __init__(self, records: Records, pool: Pool, *, device: str, timeout: float) -> None:
+        self._records = records
+        self._measurer = Measurer(pool=pool, records=records, device=device, timeout=timeout, versions=versions())
         self._known: dict[str, dict[int, Outcome]] = {}
 
-    def _trial(self, space: Space, index: int) -> tuple[Callable[[Any], Outcome], object]:
-        assert isinstance(space, AcceleratorSpace)
-        return run_trial, Trial(self._machine, space.shape, space.knobs(index))
-
-    def space(self, part: Part) -> AcceleratorSpace:
-        """The settings of a layer; what is recorded of them is measured already."""
-        memory = Memory(self._machine.latency, self._machine.bytes_per_cycle)
-        space = AcceleratorSpace(part.shape, self._machine.config, memory)
+    def known(self, part: Part) -> dict[int, Outcome]:
+        """All that was measured of a part, by the numbers of the settings."""
+        space = part.space
         if space.task.key not in self._known:
             recorded = ((_index(space, record.knobs), record.outcome) for record in self._records.of(space.task))
             self._known[space.task.key] = {index: outcome for index, outcome in recorded if index is not None}
-        return space
+        return self._known[space.task.key]
 
-    def measure(self, space: AcceleratorSpace, indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
+    def measure(self, part: Part, indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
         """Outcomes, known ones first."""
-        known = self._known[space.task.key]
+        known = self.known(part)
         new = [index for index in indices if index not in known]
         yield from ((index, known[index]) for index in indices if index in known)
-        for index, outcome in self._measurer(space, new):
+        for _, index, outcome in self._measurer([(part, index) for index in new]):
             known[index] = outcome
             yield index, outcome
 
-    def candidates(self, space: AcceleratorSpace) -> dict[int, Outcome]:
-        """All that was measured of a layer."""
-        return self._known[space.task.key]
-
-    def find(self, space: AcceleratorSpace, explorer: Explorer, trials: int, batch: int) -> Found:
-        return search(space, explorer, lambda indices: self.measure(space, indices), trials, batch=batch)
-
-    def experience(self, space: AcceleratorSpace, found: Found) -> Experience:
-        """What a search has taught."""
-        told = {index: outcome.cost for index, outcome in found.history if outcome.cost is not None}
-        indices = np.fromiter(told, np.int64, len(told))
-        costs = np.array(list(told.values()), np.float64)
-        return Experience.of(space.features(indices), costs, space.estimate(indices))
+    def find(self, part: Part, explorer: Explorer, trials: int, batch: int) -> Found:
+        return search(part.space, explorer, lambda indices: self.measure(part, indices), trials, batch=batch)
 
 
-def _index(space: AcceleratorSpace, knobs: Mapping[str, Any]) -> int | None:
+def experience_of(part: Part, found: Found) -> Experience:
+    """What a search has taught."""
+    told = {index: outcome.cost for index, outcome in found.history if outcome.cost is not None}
+    indices = np.fromiter(told, np.int64, len(told))
+    costs = np.array(list(told.values()), np.float64)
+    return Experience.of(part.space.features(indices), costs, part.space.estimate(indices))
+
+
+def _index(space: Space, knobs: Mapping[str, Any]) -> int | None:
     try:
         return space.index(knobs_from_dict(space.task.operator, knobs))
     except (KeyError, ValueError):
         return None
 
 
-def measure_many(
-    bench: Bench, space: AcceleratorSpace, candidates: int, *, seed: int, name: str, progress: Progress = silent
-) -> None:
+def measure_many(bench: Bench, part: Part, candidates: int, *, seed: int, progress: Progress = silent) -> None:
     """Measure until `candidates` settings are: first what a model proposes, then by evolution, then at random."""
-    rng = np.random.default_rng(seed)
+    space, rng, known = part.space, np.random.default_rng(seed), bench.known(part)
     default = space.default()
     first = () if default is None else (default,)
     learned = ModelExplorer(space, XGBoostModel(seed=seed), rng, first=first, patience=candidates)
-    for explorer, share in ((learned, 0.5), (GeneticExplorer(space, rng, population=64), 0.75)):
-        while not explorer.done and len(bench.candidates(space)) < min(round(share * candidates), space.size):
-            bench.find(space, explorer, KNOWN_BATCH, KNOWN_BATCH)
-            progress(f"{name}: best known", len(bench.candidates(space)), candidates)
-    left = min(candidates, space.size) - len(bench.candidates(space))
-    new = [int(index) for index in space.random(rng, candidates) if int(index) not in bench.candidates(space)]
-    for begin in range(0, max(0, left), KNOWN_BATCH):
-        list(bench.measure(space, new[begin : min(begin + KNOWN_BATCH, left)]))
-        progress(f"{name}: best known", len(bench.candidates(space)), candidates)
+    begun, most = len(known), min(candidates, space.size)
+    for explorer, share in ((learned, 0.5), (GeneticExplorer(space, rng, population=KNOWN_BATCH), 0.75)):
+        while not explorer.done and len(known) < begun + share * (most - begun):
+            bench.find(part, explorer, KNOWN_BATCH, KNOWN_BATCH)
+            progress(f"{part.name}: best known", len(known), candidates)
+    new = [int(index) for index in space.random(rng, most) if int(index) not in known][: max(0, most - len(known))]
+    for begin in range(0, len(new), KNOWN_BATCH):
+        list(bench.measure(part, new[begin : begin + KNOWN_BATCH]))
+        progress(f"{part.name}: best known", len(known), candidates)
 
 
-def curves(
-    bench: Bench, space: AcceleratorSpace, models: Sequence[str], trials: int, seeds: Sequence[int], batch: int
-) -> dict[str, list[Found]]:
-    """For each model and seed a search of its own, which does not know the schedule that is taken untuned."""
-    return {
-        model: [bench.find(space, explorer_of(model, space, seed), trials, batch) for seed in seeds] for model in models
-    }
+def find_with(
+    bench: Bench, part: Part, model: str, trials: int, seeds: Sequence[int], batch: int, progress: Progress = silent
+) -> list[Found]:
+    """For each seed a search with a model, which does not know the schedule that is taken untuned."""
+    found = []
+    for number, seed in enumerate(seeds):
+        progress(f"{part.name}: {model}", number, len(seeds))
+        found.append(bench.find(part, explorer_of(model, part.space, seed), trials, batch))
+    return found
 
 
-def taught_curves(
-    bench: Bench, space: AcceleratorSpace, taught: Mapping[int, Experience], trials: int, batch: int
+def find_taught(
+    bench: Bench,
+    part: Part,
+    taught: Mapping[int, Experience],
+    trials: int,
+    batch: int,
+    progress: Progress = silent,
 ) -> list[Found]:
     """By seed, a search whose model has learned from other layers."""
-    found = []
+    found: list[Found] = []
     for seed, prior in taught.items():
-        explorer = ModelExplorer(space, XGBoostModel(seed=seed), np.random.default_rng(seed), prior=prior)
-        found.append(bench.find(space, explorer, trials, batch))
+        progress(f"{part.name}: {TAUGHT}", len(found), len(taught))
+        explorer = ModelExplorer(part.space, XGBoostModel(seed=seed), np.random.default_rng(seed), prior=prior)
+        found.append(bench.find(part, explorer, trials, batch))
     return found

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 from typing import Any
 
+from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
 from dovetail.compiler.tune.models import Experience
 from dovetail.compiler.tune.search import BATCH, Found
-from dovetail.isa.config import Config
 from dovetail.isa.progress import Progress, silent
-from dovetail.workload import RESNET18, Workload
+from dovetail.result import RTL
+from dovetail.workload import RESNET18, Workload, WorkloadError
 
-from .accelerator_trial import Machine, Trial, run_trial
-from .bench import MODELS, TAUGHT, Bench, LayerCurves, curves, measure_many, taught_curves
-from .tasks import layer_parts
+from .accelerator_trial import Machine, Trial, close_device, run_trial
+from .bench import MODELS, TAUGHT, Bench, LayerCurves, experience_of, find_taught, find_with, measure_many
+from .parts import Part, accelerator_layer
 
 TEACHERS = tuple(f"C{number}" for number in range(2, 9))
 PUPILS = tuple(f"C{number}" for number in range(9, 13))
+TEACHER = "xgboost"
+"""The model whose searches teach."""
 LAYERS = TEACHERS + PUPILS
 MARKS = (8, 16, 32, 64)
 """Trials after which results say how far searches are."""
@@ -67,7 +70,7 @@ def measure_tuner(
     Parameters
     ----------
     candidates:
-        Of the search for the best known schedule.
+        To be measured of each layer, those of the searches among them; the best of all is the best known.
     confirm:
         Run the best known schedules on the RTL too.
 
@@ -80,43 +83,44 @@ def measure_tuner(
     taught: dict[int, list[Experience]] = {seed: [] for seed in range(seeds)}
     for number, name in enumerate(layers):
         progress(f"{name}: settings", number, len(layers))
-        part = layer_parts(
-            Workload(name, RESNET18[name]),
-            machine.config,
-            latency=machine.latency,
-            bytes_per_cycle=machine.bytes_per_cycle,
-        )[0]
-        space = bench.space(part)
-        measure_many(bench, space, candidates, seed=number, name=name, progress=progress)
-        progress(f"{name}: searching", number, len(layers))
-        searches = curves(bench, space, models, trials, range(seeds), BATCH)
+        (part,) = accelerator_layer(Workload(name, RESNET18[name]), machine)
+        searches = {model: find_with(bench, part, model, trials, range(seeds), BATCH, progress) for model in models}
         if name in PUPILS and taught[0]:
             priors = {seed: Experience.together(taught[seed]) for seed in range(seeds)}
-            searches[TAUGHT] = taught_curves(bench, space, priors, trials, BATCH)
-        elif name in TEACHERS and models and models[0] in searches:
-            for seed, search in enumerate(searches[models[0]]):
-                taught[seed].append(bench.experience(space, search))
-        found.append(_layer(name, bench, machine.config, space, searches, confirm))
+            searches[TAUGHT] = find_taught(bench, part, priors, trials, BATCH, progress)
+        elif name in TEACHERS and TEACHER in searches:
+            for seed, search in enumerate(searches[TEACHER]):
+                taught[seed].append(experience_of(part, search))
+        measure_many(bench, part, candidates, seed=seeds + number, progress=progress)
+        found.append(_layer(bench, part, searches, machine if confirm else None))
     return TunerResult(layers=tuple(found), trials=trials, seeds=seeds)
 
 
-def _layer(
-    name: str, bench: Bench, config: Config, space: Any, searches: Mapping[str, Sequence[Found]], confirm: bool
-) -> LayerCurves:
-    costs = {index: one.cost for index, one in bench.candidates(space).items() if one.cost is not None}
+def _layer(bench: Bench, part: Part, searches: Mapping[str, Sequence[Found]], machine: Machine | None) -> LayerCurves:
+    known, space = bench.known(part), part.space
+    costs = {index: one.cost for index, one in known.items() if one.cost is not None}
+    if not costs:
+        why = next(iter(known.values())).message
+        raise WorkloadError(f"{part.name}: no schedule could be measured, such as: {why}")
     best = min(costs, key=lambda index: (costs[index], index))
     default = space.default()
-    rtl = None
-    if confirm:
-        machine = Machine(config, "rtl", space.memory.latency, space.memory.bytes_per_cycle)
-        rtl = run_trial(Trial(machine, space.shape, space.knobs(best))).cost
     return LayerCurves(
-        name=name,
+        name=part.name,
         settings=space.size,
-        candidates=len(bench.candidates(space)),
+        candidates=len(known),
         known=costs[best],
-        rtl=rtl,
-        default=costs[default],
-        bound=float(space.shape.steps),
+        rtl=None if machine is None else _on_rtl(part, best, machine),
+        default=None if default is None else costs.get(default),
+        bound=part.bound,
         curves={model: tuple(tuple(one.curve) for one in several) for model, several in searches.items()},
     )
+
+
+def _on_rtl(part: Part, index: int, machine: Machine) -> float | None:
+    """Cycles of a setting on the RTL; None where the output is wrong there."""
+    shape = part.space.shape if isinstance(part.space, AcceleratorSpace) else None
+    assert shape is not None
+    try:
+        return run_trial(Trial(replace(machine, device=RTL), shape, part.space.knobs(index))).cost
+    finally:
+        close_device()

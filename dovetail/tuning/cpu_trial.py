@@ -20,8 +20,6 @@ from .cpu_case import CASES, Call, CpuCase
 
 PAIRS = 9
 """Turns of a candidate and the reference."""
-BASE_CALLS = 25
-"""Timed calls of the reference alone."""
 BURST = 0.004
 """Seconds of calls in a row of which the fastest counts."""
 SHORT, LEAST = 0.02, 3
@@ -40,8 +38,8 @@ class CpuTrial:
 def run_cpu_trial(trial: CpuTrial) -> Outcome:
     """Measure a cut.
 
-    The machine does other things too, now more and now less. So the cost is the time of the cut that the rule chooses,
-    once for each process, times the median ratio of both when they take turns.
+    The machine does other things too, now more and now less. So the cost is the median ratio of the cut's time and that
+    of the cut that the rule chooses, when they take turns.
     """
     began = time.perf_counter()
 
@@ -55,7 +53,7 @@ def run_cpu_trial(trial: CpuTrial) -> Outcome:
         return outcome(Status.FAILED, message=str(failure))
     if error > reference.case.tolerance:
         return outcome(Status.WRONG, message=f"outputs differ from the reference by up to {error:.3g}")
-    return outcome(Status.OK, reference.seconds * reference.ratio(call))
+    return outcome(Status.OK, reference.ratio(call))
 
 
 class _Reference:
@@ -64,7 +62,6 @@ class _Reference:
     def __init__(self, case: CpuCase, knobs: Conv2dKnobs) -> None:
         self.case = case
         self.call, _ = case.bind(case.operator(knobs))
-        self.seconds = fastest(self.call, BASE_CALLS)
 
     def ratio(self, call: Call) -> float:
         """The time of a call over that of the reference."""

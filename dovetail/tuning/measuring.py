@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
-from typing import Any
 
 from dovetail.compiler.tune.outcome import Outcome, Status
 from dovetail.compiler.tune.records import Records
-from dovetail.compiler.tune.space import Space, knobs_as_dict
+from dovetail.compiler.tune.space import knobs_as_dict
+from dovetail.runtime import DeviceLost
 from dovetail.runtime.pool import Pool, Reply, Request
+
+from .parts import Part
 
 STATUSES = {"failed": Status.FAILED, "crashed": Status.CRASHED, "timeout": Status.TIMEOUT, "lost": Status.LOST}
 MAX_MESSAGE = 300
@@ -18,12 +19,10 @@ MAX_MESSAGE = 300
 
 @dataclass(frozen=True)
 class Measurer:
-    """Measures settings of spaces.
+    """Measures settings of parts.
 
     Attributes
     ----------
-    trial:
-        From a space and a setting's number, the function to run on a worker and its argument; it returns an `Outcome`.
     device:
         What workers must have, and what records say.
     timeout:
@@ -32,38 +31,39 @@ class Measurer:
 
     pool: Pool
     records: Records
-    trial: Callable[[Space, int], tuple[Callable[[Any], Outcome], object]]
     device: str
     timeout: float
     versions: dict[str, str]
-    _numbers: Iterator[int] = count()
 
-    def __call__(self, space: Space, indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
-        """Outcomes as they come, each once.
+    def __call__(self, asked: Sequence[tuple[Part, int]]) -> Iterator[tuple[Part, int, Outcome]]:
+        """Outcomes of parts' settings as they come, each once.
 
         Raises
         ------
         DeviceUnavailable, DeviceLost:
-            See `Pool.run`.
+            See `Pool.run`; or all of several trials were lost.
         RecordsError:
             An outcome cannot be recorded.
         """
-        waiting: dict[str, int] = {}
         requests = []
-        for index in indices:
-            function, argument = self.trial(space, index)
-            key = f"trial-{next(self._numbers)}"
-            waiting[key] = index
+        for number, (part, index) in enumerate(asked):
+            function, argument = part.trial(index)
             requests.append(
-                Request(key=key, function=function, argument=argument, resource=self.device, timeout=self.timeout)
+                Request(
+                    key=str(number), function=function, argument=argument, resource=self.device, timeout=self.timeout
+                )
             )
+        lost: list[str] = []
         for reply in self.pool.run(requests):
-            index = waiting.pop(reply.key)
+            part, index = asked[int(reply.key)]
             outcome = outcome_of(reply)
-            self.records.add(
-                space.task, knobs_as_dict(space.knobs(index)), outcome, device=self.device, versions=self.versions
-            )
-            yield index, outcome
+            if outcome.status is Status.LOST:
+                lost.append(outcome.message)
+            knobs = knobs_as_dict(part.space.knobs(index))
+            self.records.add(part.space.task, knobs, outcome, device=self.device, versions=self.versions)
+            yield part, index, outcome
+        if lost and len(lost) == len(asked):
+            raise DeviceLost(f"{self.device}: {lost[0]}")
 
 
 def outcome_of(reply: Reply) -> Outcome:

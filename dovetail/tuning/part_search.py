@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
 from dovetail.compiler.tune.explore import Explorer
 from dovetail.compiler.tune.outcome import Outcome, Status
 from dovetail.compiler.tune.records import Record
@@ -14,7 +13,9 @@ from dovetail.compiler.tune.space import knobs_from_dict
 
 from .budget import Standing
 from .measuring import Measurer
-from .tasks import Part
+from .parts import Part
+
+UNDECIDED = (Status.LOST, Status.TIMEOUT)
 
 
 @dataclass
@@ -32,7 +33,6 @@ class PartSearch:
     """
 
     part: Part
-    space: AcceleratorSpace
     explorer: Explorer
     found: Found = field(default_factory=Found)
     barren: int = 0
@@ -44,31 +44,37 @@ class PartSearch:
         return curve[-1] if curve else None
 
     @property
-    def bound(self) -> float:
-        """No schedule takes fewer cycles than the array has steps."""
-        return float(self.part.shape.steps)
-
-    @property
     def standing(self) -> Standing:
         done = self.exhausted or self.explorer.done
-        return Standing(self.part.weight, self.best, self.bound, self.barren, done)
+        return Standing(self.part.weight, self.best, self.part.bound, self.barren, done)
 
     def cost_of(self, index: int | None) -> float | None:
         """What a setting cost, if it was measured."""
         return next((outcome.cost for known, outcome in self.found.history if known == index), None)
 
-    def recall(self, records: Sequence[Record]) -> None:
-        """Count what was measured before; what was lost with its worker may be tried again."""
+    def recall(self, records: Sequence[Record], device: str, versions: Mapping[str, str]) -> None:
+        """Count what the same versions measured before on the same device.
+
+        What was lost, or took too long, may be tried again; what was once wrong stays so.
+        """
+        space = self.part.space
+        known: dict[int, Outcome] = {}
         for record in records:
-            if record.outcome.status is Status.LOST:
+            if record.device != device or record.versions != versions or record.outcome.status in UNDECIDED:
                 continue
             try:
-                index = self.space.index(knobs_from_dict(self.space.task.operator, record.knobs))
+                index = space.index(knobs_from_dict(space.task.operator, record.knobs))
             except (KeyError, ValueError):
                 continue  # recorded by a version with another space
-            if all(index != known for known, _ in self.found.history):
-                self.explorer.tell(index, record.outcome.cost)
-                self.found.history.append((index, record.outcome))
+            if index not in known or known[index].status is not Status.WRONG:
+                known[index] = record.outcome
+        for index, outcome in known.items():
+            self.learn(index, outcome)
+
+    def learn(self, index: int, outcome: Outcome) -> None:
+        """Take an outcome into account that was not proposed by the search."""
+        self.explorer.tell(index, outcome.cost)
+        self.found.history.append((index, outcome))
 
     def go_on(self, count: int, measure: Measurer, tell: Callable[[PartSearch, Outcome], object]) -> None:
         """Measure up to `count` more settings.
@@ -79,10 +85,14 @@ class PartSearch:
             Called after each trial.
         """
         before, best = len(self.found.history), self.best
+
+        def measured(indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
+            return ((index, outcome) for _, index, outcome in measure([(self.part, index) for index in indices]))
+
         search(
-            self.space,
+            self.part.space,
             self.explorer,
-            lambda indices: measure(self.space, indices),
+            measured,
             before + count,
             batch=count,
             tell=lambda index, outcome, found: tell(self, outcome),

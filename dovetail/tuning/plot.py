@@ -17,7 +17,9 @@ COLORS = {"xgboost": "tab:blue", TAUGHT: "tab:purple", "genetic": "tab:green", "
 
 
 def plot_curves(tuned: Sequence[Tuned], path: Path) -> None:
-    """Draw the utilization of the best schedule so far over the trials, a line a convolution; dots are single trials.
+    """Draw how fast the best schedule so far is over the trials, a line a convolution; dots are single trials.
+
+    On an accelerator this is its utilization; elsewhere the speed over that of the untuned schedule.
 
     Raises
     ------
@@ -29,18 +31,19 @@ def plot_curves(tuned: Sequence[Tuned], path: Path) -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     for one in tuned:
+        unit = one.bound or one.default or 1.0
         best, single = (
-            [(trial, one.bound / cost) for trial, cost in enumerate(costs, start=1) if cost is not None]
+            [(trial, unit / cost) for trial, cost in enumerate(costs, start=1) if cost is not None]
             for costs in (one.curve, one.costs)
         )
         if best:
             (line,) = axes.step(*zip(*best, strict=True), where="post", label=one.name, linewidth=1.2)
-            places, shares = zip(*single, strict=True)
-            axes.scatter(places, shares, s=5, color=line.get_color(), alpha=0.4, linewidths=0)
-    axes.set_ylim(0, 1.02)
+            places, speeds = zip(*single, strict=True)
+            axes.scatter(places, speeds, s=5, color=line.get_color(), alpha=0.4, linewidths=0)
+    bounded = any(one.bound for one in tuned)
+    axes.set_ylabel("utilization of the best so far" if bounded else "speed over the untuned schedule")
+    axes.set_ylim(0)
     axes.set_xlabel("schedules measured")
-    axes.set_ylabel("utilization of the best so far")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.grid(True, linewidth=0.3)
     axes.legend(loc="lower right", fontsize=8, ncols=2)
     save(figure, path)

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dovetail import __version__
 from dovetail.compiler.ops.measured import measured_schedules
 from dovetail.compiler.tune.best import BestSchedules
 from dovetail.compiler.tune.records import Records, default_path
+
+RELEASE = {"dovetail": __version__}
+"""What an older one measured may be otherwise now."""
 
 
 @contextmanager
@@ -30,6 +34,6 @@ def recorded_schedules(path: Path | None = None) -> Iterator[BestSchedules]:
         The file is no such file, or damaged.
     """
     with Records(path or default_path(), read_only=True) as records:
-        lookup = BestSchedules(records.best)
+        lookup = BestSchedules(lambda task: records.best(task, versions=RELEASE))
         with measured_schedules(lookup):
             yield lookup

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 
-from dovetail.compiler.ops.transfers import Memory
-from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
 from dovetail.compiler.tune.explore import ExhaustiveExplorer, Explorer, GeneticExplorer, ModelExplorer, RandomExplorer
 from dovetail.compiler.tune.models import CostModel, TreeRnnModel, XGBoostModel
 from dovetail.compiler.tune.outcome import Outcome, Status
@@ -18,13 +15,14 @@ from dovetail.compiler.tune.records import Records
 from dovetail.compiler.tune.search import BATCH
 from dovetail.compiler.tune.space import Space, knobs_as_dict
 from dovetail.isa.progress import Progress, silent
+from dovetail.runtime import DeviceUnavailable
 from dovetail.runtime.pool import Pool
 
-from .accelerator_trial import Machine, Trial, run_trial
+from .accelerator_trial import close_device
 from .budget import next_search
 from .measuring import Measurer
 from .part_search import PartSearch
-from .tasks import Part
+from .parts import Part
 
 TRIAL_SECONDS = 120.0
 MODELS = ("xgboost", "treernn", "random", "genetic", "exhaustive")
@@ -44,10 +42,12 @@ class Tuned:
         With those of earlier searches.
     failed:
         Of them, how many had no result or a wrong one.
-    default_cycles, cycles:
-        Of the schedule that the compiler takes untuned, and of the best; None where none was measured.
+    default, best:
+        Costs of the schedule that the compiler takes untuned, and of the best; None where none was measured.
+    bound, unit:
+        As of `Part`.
     costs, curve:
-        Cycles of each trial, None where it failed; the lowest of all up to then.
+        Of each trial, None where it failed; the lowest of all up to then.
     """
 
     name: str
@@ -55,9 +55,10 @@ class Tuned:
     settings: int
     trials: int
     failed: int
-    default_cycles: float | None
-    cycles: float | None
+    default: float | None
+    best: float | None
     bound: float
+    unit: str
     knobs: dict[str, object] | None
     costs: list[float | None]
     curve: list[float | None]
@@ -65,11 +66,11 @@ class Tuned:
     @property
     def gain(self) -> float | None:
         """How many times as fast as the default."""
-        return self.default_cycles / self.cycles if self.default_cycles and self.cycles else None
+        return self.default / self.best if self.default and self.best else None
 
 
 def explorer_of(model: str, space: Space, seed: int) -> Explorer:
-    """The explorer that a user calls `model`; it begins with the schedule that the compiler takes untuned.
+    """The explorer that a user calls `model`.
 
     Raises
     ------
@@ -87,11 +88,32 @@ def explorer_of(model: str, space: Space, seed: int) -> Explorer:
     return ModelExplorer(space, learned, rng)
 
 
+def check_device(part: Part, progress: Progress = silent) -> None:
+    """Measure one setting here, so that what is built once is built, and a device that cannot be had is told at once.
+
+    Raises
+    ------
+    DeviceUnavailable:
+        There is no device, or not the right one.
+    """
+    default = part.space.default()
+    if default is None:
+        return
+    progress(f"{part.name}: trying the device", 0, 0)
+    function, argument = part.trial(default)
+    outcome = function(argument)
+    close_device()
+    if outcome.status is Status.LOST:
+        raise DeviceUnavailable(outcome.message)
+
+
 class Tuner:
     """Searches for the schedules of several convolutions.
 
     Parameters
     ----------
+    device:
+        What workers are asked for.
     trials:
         In all, those that were recorded before not counted.
     model:
@@ -103,27 +125,23 @@ class Tuner:
     def __init__(
         self,
         parts: Sequence[Part],
-        machine: Machine,
         records: Records,
         pool: Pool,
         *,
+        device: str,
         trials: int,
         model: str = "xgboost",
         batch: int = BATCH,
         seed: int = 0,
         timeout: float = TRIAL_SECONDS,
     ) -> None:
-        self._trials, self._batch, self._machine = trials, batch, machine
-        memory = Memory(machine.latency, machine.bytes_per_cycle)
+        self.trials, self._batch = trials, batch
         self.searches = []
         for part in parts:
-            space = AcceleratorSpace(part.shape, machine.config, memory)
-            search = PartSearch(part, space, explorer_of(model, space, seed))
-            search.recall(records.of(space.task))
+            search = PartSearch(part, explorer_of(model, part.space, seed))
+            search.recall(records.of(part.space.task), device, versions())
             self.searches.append(search)
-        self._measure = Measurer(
-            pool=pool, records=records, trial=self._trial, device=machine.device, timeout=timeout, versions=versions()
-        )
+        self._measure = Measurer(pool=pool, records=records, device=device, timeout=timeout, versions=versions())
         self.made = 0
 
     def run(self, progress: Progress = silent) -> None:
@@ -131,58 +149,63 @@ class Tuner:
 
         def tell(search: PartSearch, outcome: Outcome) -> None:
             self.made += 1
-            progress(_standing_of(search), self.made, self._trials)
+            progress(_standing_of(search), self.made, self.trials)
 
-        for search in self.searches:
-            self._measure_default(search, tell)
-        while self.made < self._trials:
+        self._measure_defaults(tell)
+        while self.made < self.trials:
             place = next_search([search.standing for search in self.searches])
             if place is None:
                 return
             search = self.searches[place]
-            progress(_standing_of(search), self.made, self._trials)
-            search.go_on(min(self._batch, self._trials - self.made), self._measure, tell)
+            progress(_standing_of(search), self.made, self.trials)
+            search.go_on(min(self._batch, self.trials - self.made), self._measure, tell)
 
     @property
     def tuned(self) -> list[Tuned]:
         """What was found so far."""
         return [_tuned(search) for search in self.searches]
 
-    def _measure_default(self, search: PartSearch, tell: Callable[[PartSearch, Outcome], object]) -> None:
+    def _measure_defaults(self, tell: Callable[[PartSearch, Outcome], object]) -> None:
         """So that what is found is never worse than what the compiler does by itself."""
-        default = search.space.default()
-        if default is None or self.made >= self._trials:
-            return
-        if any(index == default for index, _ in search.found.history):
-            return
-        for index, outcome in self._measure(search.space, [default]):
-            search.explorer.tell(index, outcome.cost)
-            search.found.history.append((index, outcome))
-            tell(search, outcome)
-
-    def _trial(self, space: Space, index: int) -> tuple[Callable[[Any], Outcome], object]:
-        assert isinstance(space, AcceleratorSpace)
-        return run_trial, Trial(self._machine, space.shape, space.knobs(index))
+        searches = {}
+        asked: list[tuple[Part, int]] = []
+        for search in self.searches:
+            default = search.part.space.default()
+            known = {index for index, _ in search.found.history}
+            if default is not None and default not in known and len(asked) < self.trials:
+                searches[search.part.name] = search
+                asked.append((search.part, default))
+        for part, index, outcome in self._measure(asked):
+            searches[part.name].learn(index, outcome)
+            tell(searches[part.name], outcome)
 
 
 def _standing_of(search: PartSearch) -> str:
-    name, best = search.part.name, search.best
-    return name if best is None else f"{name}: best {best:,.0f} cycles, {search.bound / best:.1%}"
+    part, best = search.part, search.best
+    if best is None:
+        return part.name
+    return f"{part.name}: best {cost_text(best, part.unit)}" + (f", {part.bound / best:.1%}" if part.bound else "")
+
+
+def cost_text(cost: float, unit: str) -> str:
+    """A cost for people."""
+    return f"{cost:,.0f} cycles" if unit == "cycles" else f"{cost:.3f} of untuned"
 
 
 def _tuned(search: PartSearch) -> Tuned:
-    found = search.found
+    part, found = search.part, search.found
     best = found.best
     return Tuned(
-        name=search.part.name,
-        weight=search.part.weight,
-        settings=search.space.size,
+        name=part.name,
+        weight=part.weight,
+        settings=part.space.size,
         trials=len(found.history),
         failed=sum(outcome.status is not Status.OK for _, outcome in found.history),
-        default_cycles=search.cost_of(search.space.default()),
-        cycles=search.best,
-        bound=search.bound,
-        knobs=None if best is None else knobs_as_dict(search.space.knobs(best)),
+        default=search.cost_of(part.space.default()),
+        best=search.best,
+        bound=part.bound,
+        unit=part.unit,
+        knobs=None if best is None else knobs_as_dict(part.space.knobs(best)),
         costs=[outcome.cost for _, outcome in found.history],
         curve=found.curve,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from math import prod
+from typing import Any, ParamSpec, TypeVar
 
 from dovetail.compiler.graph.graph import Graph, Node
 from dovetail.compiler.graph.ops.elementwise import Binary, Unary
@@ -16,16 +17,35 @@ from dovetail.compiler.graph.types import Array, TensorType
 from dovetail.compiler.ops import cpu
 from dovetail.compiler.ops.cpu.requantise import Result, form_of
 from dovetail.compiler.ops.errors import OperatorError
+from dovetail.compiler.ops.measured import Lookup, current_lookup
 from dovetail.compiler.ops.scales import Output, Scale
 from dovetail.compiler.ops.shapes import Conv2dShape, MatmulShape, Pads, Pool2dShape
 
 from .implementation import KEPT, Implementation
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 WEIGHTS = (1, 2, 3, 4)
 """Places of constant operands of quantised operators."""
 
-conv2d_float32 = lru_cache(maxsize=KEPT)(cpu.conv2d_float32)
-conv2d_int8 = lru_cache(maxsize=KEPT)(cpu.conv2d_int8)
+
+def _remembered(make: Callable[P, T]) -> Callable[P, T]:
+    """`make`, whose operators are remembered with the measured schedules that they could take."""
+
+    @lru_cache(maxsize=KEPT)
+    def known(lookup: Lookup | None, *arguments: Any, **named: Any) -> T:
+        return make(*arguments, **named)
+
+    def remembered(*arguments: P.args, **named: P.kwargs) -> T:
+        hashed: dict[str, Any] = dict(named)
+        return known(current_lookup(), *arguments, **hashed)
+
+    return remembered
+
+
+conv2d_float32 = _remembered(cpu.conv2d_float32)
+conv2d_int8 = _remembered(cpu.conv2d_int8)
 matmul_float32 = lru_cache(maxsize=KEPT)(cpu.matmul_float32)
 matmul_int8 = lru_cache(maxsize=KEPT)(cpu.matmul_int8)
 max_pool2d = lru_cache(maxsize=KEPT)(cpu.max_pool2d)

@@ -8,6 +8,7 @@ from dovetail.compiler.te import Tensor
 from dovetail.compiler.tir.expr import Expr
 
 from ..errors import OperatorError
+from ..measured import best_on_cpu
 from ..operator import extents
 from ..shapes import Conv2dShape, blocks
 from . import spatial
@@ -34,14 +35,14 @@ def conv2d_float32(
     relu:
         What is below 0 becomes 0.
     knobs:
-        By default those of `conv2d_knobs`.
+        By default those that were measured, or else those of `conv2d_knobs`.
 
     Raises
     ------
     OperatorError:
         `knobs` do not fit the shape.
     """
-    knobs = _checked(shape, knobs)
+    knobs = _checked(shape, knobs, "float32")
     if not knobs.over_channels:
         return spatial.conv2d_float32(shape, knobs, bias=bias, relu=relu)
     cut = _Cut(shape, knobs)
@@ -101,14 +102,14 @@ def conv2d_int8(
     padding:
         What pads hold: the zero point of the data.
     knobs:
-        By default those of `conv2d_knobs`.
+        By default those that were measured, or else those of `conv2d_knobs`.
 
     Raises
     ------
     OperatorError:
         `knobs` do not fit the shape, or int32 cannot hold the sums.
     """
-    knobs = _checked(shape, knobs)
+    knobs = _checked(shape, knobs, "int8")
     result = result or Requantised()
     if not knobs.over_channels:
         return spatial.conv2d_int8(shape, knobs, result, padding)
@@ -207,9 +208,9 @@ class _Cut:
         )
 
 
-def _checked(shape: Conv2dShape, knobs: Conv2dKnobs | None) -> Conv2dKnobs:
+def _checked(shape: Conv2dShape, knobs: Conv2dKnobs | None, dtype: str) -> Conv2dKnobs:
     if knobs is None:
-        return conv2d_knobs(shape)
+        return best_on_cpu(shape, dtype) or conv2d_knobs(shape)
     refused = refusal(shape, knobs)
     if refused is not None:
         raise OperatorError(f"conv2d: {refused[1]}")

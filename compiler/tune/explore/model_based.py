@@ -39,7 +39,7 @@ class ModelExplorer:
     diversity:
         How much a score counts against likeness to what is in the batch already, in standard deviations of scores.
     patience:
-        Trials without a cost lower by `gain`, after which the search is done.
+        Trials of its own without a cost lower by `gain`, after which the search is done.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class ModelExplorer:
         self._patience, self._gain = patience, gain
         self._costs: dict[int, float | None] = {}
         self._best, self._barren = np.inf, 0
+        self._asked: set[int] = set()
         self._fitted = -1
         self._learned: CostModel | None = None
         if prior is not None and len(prior):
@@ -80,14 +81,16 @@ class ModelExplorer:
         share = self._epsilon if self._costs or self._learned is not None else self._begin
         drawn = int(self.rng.binomial(count, share)) if self._costs else round(count * share)
         picked = self._pick(count - drawn) if count > drawn else []
-        return chosen + picked + self._proposals.random(count - len(picked))
+        chosen += picked + self._proposals.random(count - len(picked))
+        self._asked.update(chosen)
+        return chosen
 
     def tell(self, index: int, cost: float | None) -> None:
         self._proposals.add(index)
         self._costs[index] = cost
         if cost is not None and cost < self._best * (1 - self._gain):
             self._best, self._barren = cost, 0
-        else:
+        elif index in self._asked:
             self._barren += 1
 
     def _begun(self, count: int) -> list[int]:

@@ -43,7 +43,7 @@ class TreeRnnModel:
         try:
             self._torch = import_module("torch")
         except ImportError:
-            raise ModelError("the treernn model needs PyTorch; pip install torch") from None
+            raise ModelError("the treernn model needs PyTorch; pip install 'dovetail[treernn]'") from None
         self.objective, self._seed, self._epochs = objective, seed, epochs
         self._statements = [[at for at, name in enumerate(NAMES) if name.startswith(f"{kind}.")] for kind in KINDS]
         self._runs = [NAMES.index(f"{kind}.runs") for kind in KINDS]

@@ -123,6 +123,13 @@ def test_a_batch_has_settings_unlike_each_other() -> None:
     assert likeness(5.0) < likeness(0.0)
 
 
+def test_what_was_told_and_not_proposed_ends_no_search() -> None:
+    explorer = ModelExplorer(SPACE, NoModel(), np.random.default_rng(0), patience=5, effort=QUICK)
+    for index in range(100):
+        explorer.tell(index, 1.0 + index)
+    assert not explorer.done
+
+
 def test_a_search_ends_when_it_gains_nothing() -> None:
     explorer = ModelExplorer(SPACE, NoModel(), np.random.default_rng(0), patience=20, effort=QUICK)
     history = search(SPACE, explorer, measure(SPACE), 500, batch=10).history

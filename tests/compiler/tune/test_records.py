@@ -109,6 +109,17 @@ def test_the_best_is_the_cheapest_that_was_right(tmp_path: Path) -> None:
         assert best is not None and best.knobs == {"tile": 1}, (
             "what is wrong later does not count, the first of equals does"
         )
+        add(records, 9, ok(1.0))
+        best = records.best(TASK)
+        assert best is not None and best.knobs == {"tile": 1}, "nor what was wrong before"
+
+
+def test_what_a_board_measured_goes_before_what_was_simulated(tmp_path: Path) -> None:
+    with Records(tmp_path / "records") as records:
+        for device, cost in (("timing", 10.0), ("ulx3s-85f", 30.0), ("ulx3s-85f", 20.0), ("rtl", 5.0)):
+            records.add(TASK, {"tile": cost}, ok(cost), device=device, versions=VERSIONS)
+        best = records.best(TASK)
+        assert best is not None and (best.device, best.outcome.cost) == ("ulx3s-85f", 20.0)
 
 
 def test_the_best_of_some_versions(tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ def test_a_schedule_that_does_not_fit_fails_with_the_reason() -> None:
     assert "does not fit" in found.message
 
 
+def test_a_device_that_cannot_be_had_is_no_fault_of_the_schedule() -> None:
+    found = run_trial(Trial(Machine(TINY, "ulx3s-85f", port="/dev/null"), SHAPE, KNOBS))
+    assert found.status is Status.LOST
+    assert found.message
+
+
 def test_outputs_that_differ_from_the_reference_are_wrong_whatever_the_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
     right = jobs.expected_output
     monkeypatch.setattr(jobs, "expected_output", lambda shape, data: right(shape, data) ^ np.int8(1))

@@ -33,9 +33,9 @@ def test_the_default_schedule_computes_the_convolution(shape: Conv2dShape) -> No
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_a_cut_that_is_right_costs_seconds(dtype: str) -> None:
+def test_a_cut_that_is_right_costs_what_it_takes_over_the_rules_cut(dtype: str) -> None:
     outcome = run_cpu_trial(CpuTrial(SHAPE, next(conv2d_space(SHAPE)), dtype))
-    assert outcome.status is Status.OK and outcome.cost is not None and 0 < outcome.cost < outcome.seconds
+    assert outcome.status is Status.OK and outcome.cost is not None and 0 < outcome.cost < 1000
 
 
 def test_a_cut_that_does_not_fit_fails_with_its_reason() -> None:

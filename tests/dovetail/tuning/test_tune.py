@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,12 +23,18 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def tune(tmp_path: Path, *arguments: str) -> dict[str, object]:
+def tune(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     out = tmp_path / "tuned.json"
     assert main(["tune", LAYER, *TINY, "--workers", "1", "--json", str(out), *arguments]) == 0
     (part,) = json.loads(out.read_text())["parts"]
-    assert isinstance(part, dict)
-    return part
+    return dict(part)
+
+
+def tune_cpu(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    out = tmp_path / "cpu.json"
+    assert main(["tune", LAYER, "--device", "cpu", "--dtype", "float32", "--json", str(out), *arguments]) == 0
+    (part,) = json.loads(out.read_text())["parts"]
+    return dict(part)
 
 
 def cycles_of(tmp_path: Path, *arguments: str) -> int:
@@ -42,29 +49,41 @@ def test_a_search_is_recorded_resumed_and_used(
     untuned = cycles_of(tmp_path)
     first = tune(tmp_path, "--trials", "8", "--model", "genetic")
     assert first["trials"] == 8
-    assert first["default_cycles"] == untuned
+    assert first["default"] == untuned
     second = tune(tmp_path, "--trials", "8", "--model", "xgboost", "--plot", str(tmp_path / "tuned.png"))
     assert second["trials"] == 16
-    assert second["costs"][:8] == first["costs"]  # type: ignore[index]
+    assert second["costs"][:8] == first["costs"]
     assert (tmp_path / "tuned.png").stat().st_size > 0
     with Records(records) as kept:
         (task,) = kept.tasks()
         found = kept.of(task)
     assert len({str(record.knobs) for record in found}) == len(found) == 16
     capsys.readouterr()
-    assert cycles_of(tmp_path) == second["cycles"] <= untuned
+    assert cycles_of(tmp_path) == second["best"] <= untuned
     assert re.search(r"note: one schedule is taken from .*tuning\.sqlite; --untuned", capsys.readouterr().err)
     assert cycles_of(tmp_path, "--untuned") == untuned
     assert capsys.readouterr().err.count("note") == 0
+
+
+def test_the_processor_is_tuned_too(tmp_path: Path, records: Path) -> None:
+    part = tune_cpu(tmp_path, "--trials", "6")
+    assert part["trials"] == 6 and part["unit"] == "ratio"
+    assert 0.5 < part["default"] < 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["C13"], "no workload 'C13'"),
-        (["C2", "--device", "fsim"], "fsim counts no cycles; use timing, rtl or a board"),
+        (["C2", "--device", "fsim"], "fsim counts no cycles; use timing, rtl, cpu or a board"),
         (["C2", "--model", "forest"], "no model 'forest'; use one of xgboost, treernn, random, genetic, exhaustive"),
         (["C2", "--pool", "tcp://127.0.0.1:1", "--workers", "2"], "a pool has its own workers"),
+        (["C2", "--device", "cpu", "--config", "tiny"], "of accelerators, not of cpu"),
+        (["C2", "--dtype", "float32"], "of cpu"),
+        (["resnet18", "--device", "cpu"], "on the CPU layers are tuned"),
+        (["matmul:8,8,8", "--device", "cpu"], "on the CPU only convolutions are tuned"),
+        (["C2", "--device", "cpu", "--pool", "tcp://127.0.0.1:1"], "are measured on this computer"),
+        (["C2", "--device", "ulx3s-85f", "--workers", "2"], "there is one ulx3s-85f here"),
         (["C2", "--trials", "0"], "must be a whole number from 1"),
         (["C2", "--records", "/dev/null/x"], "/dev/null/x"),
     ],
@@ -92,3 +111,10 @@ def test_records_travel_as_lines(tmp_path: Path, records: Path, capsys: pytest.C
     lines.write_text("{}\n")
     assert main(["records", "import", str(lines)]) == 2
     assert "line 1" in capsys.readouterr().err
+
+
+def test_the_space_is_shown_with_what_is_not_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", LAYER, *TINY, "--space"]) == 0
+    shown = capsys.readouterr().out
+    total, fitting = map(int, re.findall(r"(\d+) settings, of which (\d+) fit", shown)[0])
+    assert total - fitting == sum(map(int, re.findall(r"^  [\w ]+: (\d+), such as", shown, re.MULTILINE)))

@@ -1,0 +1,127 @@
+"""What there is to tune in a layer or a network: convolutions, each size once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dovetail.compiler.graph.deploy import laid_out
+from dovetail.compiler.graph.pipeline import optimise
+from dovetail.compiler.ops.blocked import Blocked
+from dovetail.compiler.ops.shapes import Conv2dShape
+from dovetail.compiler.ops.transfers import Memory
+from dovetail.compiler.target import VdlaTarget
+from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
+from dovetail.compiler.tune.cpu_space import CpuSpace
+from dovetail.compiler.tune.outcome import Outcome
+from dovetail.compiler.tune.space import Space
+from dovetail.isa.progress import Progress, silent
+from dovetail.job import accelerator_operator
+from dovetail.network import Network
+from dovetail.workload import Workload, WorkloadError
+
+from .accelerator_trial import Machine, Trial, run_trial
+from .cpu_trial import CpuTrial, run_cpu_trial
+
+Call = tuple[Callable[[Any], Outcome], object]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Sizes of which a workload has one convolution or several.
+
+    Attributes
+    ----------
+    name:
+        Of the first of them.
+    trial:
+        For a setting's number the function that measures it, in any process, and its argument.
+    bound:
+        No setting costs less.
+    unit:
+        Of costs: ``cycles``, or ``ratio``, the time over that of the untuned schedule.
+    weight:
+        How many convolutions there are.
+    """
+
+    name: str
+    space: Space
+    trial: Callable[[int], Call]
+    bound: float
+    weight: int = 1
+    unit: str = "cycles"
+
+
+def accelerator_part(name: str, shape: Blocked, machine: Machine, weight: int = 1) -> Part:
+    """A convolution on the accelerator, which takes a cycle a step at least.
+
+    Raises
+    ------
+    OperatorError:
+        No schedule fits the machine.
+    """
+    space = AcceleratorSpace(shape, machine.config, Memory(machine.latency, machine.bytes_per_cycle))
+
+    def trial(index: int) -> Call:
+        return run_trial, Trial(machine, shape, space.knobs(index))
+
+    return Part(name, space, trial, float(shape.steps), weight)
+
+
+def accelerator_layer(workload: Workload, machine: Machine) -> list[Part]:
+    """The one part of a layer: its convolution, or its product of matrices, as the compiler puts it on the accelerator.
+
+    Raises
+    ------
+    WorkloadError:
+        No schedule fits the machine.
+    """
+    operator = accelerator_operator(
+        workload, machine.config, latency=machine.latency, bytes_per_cycle=machine.bytes_per_cycle
+    )
+    assert operator.blocked is not None
+    return [accelerator_part(workload.name, operator.blocked, machine)]
+
+
+def accelerator_network(network: Network, machine: Machine, progress: Progress = silent) -> list[Part]:
+    """The parts of a network, in the order in which they first come.
+
+    Raises
+    ------
+    CompileError:
+        It does not fit the machine.
+    """
+    target = VdlaTarget(machine.config, latency=machine.latency, bytes_per_cycle=machine.bytes_per_cycle)
+    _, kernels, _ = laid_out(optimise(network.graph), target, progress=progress)
+    names: dict[Blocked, str] = {}
+    counts: Counter[Blocked] = Counter()
+    for name, kernel in kernels.items():
+        if kernel.blocked is not None:
+            names.setdefault(kernel.blocked, name)
+            counts[kernel.blocked] += 1
+    parts = []
+    for number, (shape, name) in enumerate(names.items()):
+        progress(f"{name}: settings", number, len(names))
+        parts.append(accelerator_part(name, shape, machine, counts[shape]))
+    return parts
+
+
+def cpu_layer(workload: Workload, dtype: str) -> list[Part]:
+    """The one part of a layer on this computer's processor.
+
+    Raises
+    ------
+    WorkloadError:
+        It is no convolution.
+    """
+    shape = workload.shape
+    if not isinstance(shape, Conv2dShape):
+        raise WorkloadError(f"{workload.name}: on the CPU only convolutions are tuned")
+    space = CpuSpace(shape, dtype)
+
+    def trial(index: int) -> Call:
+        return run_cpu_trial, CpuTrial(shape, space.knobs(index), dtype)
+
+    return [Part(workload.name, space, trial, 0.0, unit="ratio")]
