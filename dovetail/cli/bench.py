@@ -10,6 +10,7 @@ from .bench_fusion import fusion
 from .bench_layers import layers
 from .bench_scaling import scaling
 from .bench_sim import sim
+from .bench_timing import timing
 from .bench_tuner import tuner
 from .console import show_help_without_command
 
@@ -20,6 +21,7 @@ bench.command("fusion")(fusion)
 bench.command("layers")(layers)
 bench.command("scaling")(scaling)
 bench.command("sim")(sim)
+bench.command("timing")(timing)
 bench.command("tuner")(tuner)
 
 
