@@ -100,12 +100,15 @@ IMM_BITS = 16
 
 def entry_bytes(config: Config, buffer: Buffer) -> int:
     """Bytes in DRAM of one entry of a buffer: an input or accumulator vector, a weight tile, a micro-op."""
-    return {
-        Buffer.INP: config.inp_bytes,
-        Buffer.WGT: config.wgt_bytes,
-        Buffer.ACC: config.acc_bytes,
-        Buffer.UOP: config.uop_bytes,
-    }[buffer]
+    match buffer:
+        case Buffer.INP:
+            return config.inp_bytes
+        case Buffer.WGT:
+            return config.wgt_bytes
+        case Buffer.ACC:
+            return config.acc_bytes
+        case Buffer.UOP:
+            return config.uop_bytes
 
 
 def element_bits(config: Config, buffer: Buffer) -> int:
