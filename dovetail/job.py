@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,19 @@ from dovetail.workload import (
     tensor_bytes,
 )
 
-KEPT = 4
-"""Layers whose data and outputs are remembered."""
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A layer's data, and what it gives by the NumPy reference: int8, in the operator's own shape."""
+
+    data: LayerData
+    expected: NDArray[np.int8]
+
+
+def random_case(shape: Shape, seed: int = 0) -> Case:
+    """Seeded data; see `workload.random_data`."""
+    data = random_data(shape, seed)
+    return Case(data, expected_output(shape, data))
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,7 @@ def prepare_job(
     bytes_per_cycle: int = 16,
     seed: int = 0,
     knobs: Conv2dKnobs | None = None,
+    case: Case | None = None,
 ) -> Job:
     """Compile a workload, make random data for it, and the reference's output.
 
@@ -122,6 +133,8 @@ def prepare_job(
         Of the data.
     knobs:
         The schedule, instead of what was measured, or the model's choice.
+    case:
+        Data of the workload that are known already, instead of seeded ones.
 
     Raises
     ------
@@ -135,7 +148,7 @@ def prepare_job(
     if isinstance(workload, str):
         workload = parse_workload(workload)
     shape = workload.shape
-    data, expected = _data_and_output(shape, seed)
+    case = case or random_case(shape, seed)
     begin = time.perf_counter()
     operator = accelerator_operator(workload, config, latency=latency, bytes_per_cycle=bytes_per_cycle, knobs=knobs)
     try:
@@ -145,7 +158,7 @@ def prepare_job(
     program = module.program if latency_hiding else serialised(module.program)
     seconds = time.perf_counter() - begin
     output = np.zeros(extents(operator.args[-1]), operator.args[-1].dtype)
-    segments = module.bind([*operator.prepare(data.arrays), output])
+    segments = module.bind([*operator.prepare(case.data.arrays), output])
     return Job(
         workload=workload,
         config=config,
@@ -154,17 +167,10 @@ def prepare_job(
         operator=operator,
         module=module,
         program=replace(program, segments=program.segments + segments),
-        expected=expected,
+        expected=case.expected,
         tensor_bytes=tensor_bytes(shape) + -(-output_channels(shape) // config.block_out) * config.param_bytes,
         compile_seconds=seconds,
     )
-
-
-@lru_cache(maxsize=KEPT)
-def _data_and_output(shape: Shape, seed: int) -> tuple[LayerData, NDArray[np.int8]]:
-    """A layer's data and what it gives, once for all schedules of it."""
-    data = random_data(shape, seed)
-    return data, expected_output(shape, data)
 
 
 def accelerator_operator(

@@ -37,7 +37,7 @@ def timing(
     json: options.Json = None,
     verbose: options.Verbose = False,
 ) -> None:
-    """Estimate C1 to C12, which also run on the RTL, and random schedules, which the timing simulator counts exactly."""
+    """Estimate C1 to C12 beside the RTL, and random schedules beside the exact count of the timing simulator."""
     from dovetail.isa.config import load_config
     from dovetail.tuning.timing_bench import measure_timing
 

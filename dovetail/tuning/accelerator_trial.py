@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dovetail import runtime
 from dovetail.compiler.ops.blocked import Blocked, unblocked
@@ -11,9 +12,11 @@ from dovetail.compiler.ops.knobs import Conv2dKnobs
 from dovetail.compiler.tune.outcome import Outcome, Status
 from dovetail.fpga.boards import BOARDS
 from dovetail.isa.config import Config
-from dovetail.job import Job, prepare_job, run_job_on
+from dovetail.job import Job, prepare_job, random_case, run_job_on
 from dovetail.runtime.device import memory_for
 from dovetail.workload import Workload, WorkloadError
+
+_case = lru_cache(maxsize=2)(random_case)
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,14 @@ def job_of(trial: Trial) -> Job:
         It cannot be compiled.
     """
     machine = trial.machine
+    shape = unblocked(trial.shape, machine.config)
     return prepare_job(
-        Workload("trial", unblocked(trial.shape, machine.config)),
+        Workload("trial", shape),
         machine.config,
         latency=machine.latency,
         bytes_per_cycle=machine.bytes_per_cycle,
         knobs=trial.knobs,
+        case=_case(shape),
     )
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dovetail import job as jobs
 from dovetail.compiler.ops.blocked import blocked_conv2d, grouped_matmul, unblocked
 from dovetail.compiler.ops.choose import choose
 from dovetail.compiler.ops.shapes import Conv2dShape, MatmulShape
 from dovetail.compiler.ops.transfers import Memory
 from dovetail.compiler.tune.outcome import Status
 from dovetail.isa.config import load_config
+from dovetail.job import random_case
+from dovetail.tuning import accelerator_trial
 from dovetail.tuning.accelerator_trial import Machine, Trial, run_trial
 
 TINY = load_config("tiny")
@@ -41,11 +42,9 @@ def test_a_device_that_cannot_be_had_is_no_fault_of_the_schedule() -> None:
 
 
 def test_outputs_that_differ_from_the_reference_are_wrong_whatever_the_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = jobs.expected_output
-    monkeypatch.setattr(jobs, "expected_output", lambda shape, data: right(shape, data) ^ np.int8(1))
-    jobs._data_and_output.cache_clear()
+    case = random_case(unblocked(SHAPE, TINY))
+    monkeypatch.setattr(accelerator_trial, "_case", lambda shape: replace(case, expected=case.expected ^ np.int8(1)))
     found = run_trial(Trial(Machine(TINY, "timing"), SHAPE, KNOBS))
-    jobs._data_and_output.cache_clear()
     assert found.status is Status.WRONG
     assert found.cost is None
 

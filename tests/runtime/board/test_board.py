@@ -272,7 +272,7 @@ def test_a_port_that_cannot_be_opened(port: str) -> None:
     [
         ({"device": "fsim", "port": "/dev/ttyUSB0"}, "port is of boards, and fsim is a simulator"),
         ({"device": NAME, "waves": "x.fst"}, "waves needs device rtl; nobody can look into ulx3s-85f"),
-        ({"device": "ulx4"}, "no device 'ulx4'; use one of fsim, rtl, ulx3s-85f, ulx3s-25f"),
+        ({"device": "ulx4"}, "no device 'ulx4'; use one of fsim, rtl, timing, ulx3s-85f, ulx3s-25f"),
     ],
 )
 def test_settings_that_a_device_has_not_are_refused(settings: dict[str, Any], message: str) -> None:

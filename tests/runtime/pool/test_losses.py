@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.runtime.pool.processes import gone
 
 REQUESTS = 24
 SECONDS = 0.4
+STARTING = 30.0
+"""Seconds in which a worker that died is there again."""
 
 
 def test_one_of_four_killed_and_one_frozen(tmp_path: Path) -> None:
@@ -35,6 +38,9 @@ def test_one_of_four_killed_and_one_frozen(tmp_path: Path) -> None:
                 os.kill(frozen, signal.SIGSTOP)
         assert gone(killed) and gone(child), "what it ran is not left behind"
         assert gone(frozen) and gone(other_child)
+        deadline = time.monotonic() + STARTING
+        while len(pool.workers) < 4 and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert len(pool.workers) == 4, "both were started again"
     assert Counter(reply.key for reply in replies) == Counter(request.key for request in requests)
     assert {reply.status for reply in replies} == {"done"}
