@@ -119,7 +119,7 @@ def _table(found: TunerResult) -> Table:
     for one in found.layers:
         cells = [f"{one.settings:,}", f"{one.candidates:,}", NONE if one.default is None else f"{one.default:,.0f}"]
         cells += [f"{one.known:,.0f}"]
-        cells += [NONE if one.rtl is None else f"{one.rtl:,.0f}", percent(one.bound / one.known)]
+        cells += [NONE if one.rtl is None else f"{one.rtl:,.0f}", percent(one.array / one.known)]
         for model in models:
             ratio, needed = (one.ratio(model, mark), one.trials_needed(model)) if model in one.curves else (None, None)
             cells += [NONE if ratio is None else f"{ratio:.3f}", NONE if needed is None else f"{needed:.0f}"]

@@ -210,7 +210,7 @@ def _table(tuned: list[Tuned]) -> Table:
             str(one.failed),
             _cost(one.default, one.unit),
             _cost(one.best, one.unit),
-            percent(one.bound / one.best if one.best and one.bound else None),
+            percent(one.array / one.best if one.best and one.array else None),
             NONE if one.gain is None else f"{one.gain - 1:+.1%}",
         )
     return table

@@ -51,7 +51,7 @@ class LayerCurves:
     known: float
     rtl: float | None
     default: float | None
-    bound: float
+    array: float
     curves: Mapping[str, tuple[tuple[float | None, ...], ...]] = field(repr=False)
 
     def ratio(self, model: str, trials: int) -> float | None:

@@ -111,7 +111,7 @@ def _layer(bench: Bench, part: Part, searches: Mapping[str, Sequence[Found]], ma
         known=costs[best],
         rtl=None if machine is None else _on_rtl(part, best, machine),
         default=None if default is None else costs.get(default),
-        bound=part.bound,
+        array=part.array,
         curves={model: tuple(tuple(one.curve) for one in several) for model, several in searches.items()},
     )
 

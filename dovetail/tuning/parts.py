@@ -27,6 +27,9 @@ from .cpu_trial import CpuTrial, run_cpu_trial
 
 Call = tuple[Callable[[Any], Outcome], object]
 
+QUANTISED = "_QuantizeLinear_Output"
+"""What a quantiser makes the names of values end with."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -38,8 +41,10 @@ class Part:
         Of the first of them.
     trial:
         For a setting's number the function that measures it, in any process, and its argument.
+    array:
+        Cycles of the array alone; 0 on a processor.
     bound:
-        No setting costs less.
+        No setting costs less: the array's cycles, or those in which memory moves weights and outputs once.
     unit:
         Of costs: ``cycles``, or ``ratio``, the time over that of the untuned schedule.
     weight:
@@ -49,13 +54,14 @@ class Part:
     name: str
     space: Space
     trial: Callable[[int], Call]
+    array: float
     bound: float
     weight: int = 1
     unit: str = "cycles"
 
 
 def accelerator_part(name: str, shape: Blocked, machine: Machine, weight: int = 1) -> Part:
-    """A convolution on the accelerator, which takes a cycle a step at least.
+    """A convolution on the accelerator.
 
     Raises
     ------
@@ -67,7 +73,12 @@ def accelerator_part(name: str, shape: Blocked, machine: Machine, weight: int = 
     def trial(index: int) -> Call:
         return run_trial, Trial(machine, shape, space.knobs(index))
 
-    return Part(name, space, trial, float(shape.steps), weight)
+    config = machine.config
+    weights = shape.groups * shape.ic_blocks * shape.oc_blocks * shape.kh * shape.kw * config.wgt_bytes
+    outputs = shape.samples * shape.groups * shape.oc_blocks * shape.out_h * shape.out_w
+    moved = weights + outputs * config.batch * config.block_out
+    bound = max(shape.steps, moved / min(machine.bytes_per_cycle, config.bus_bytes))
+    return Part(name, space, trial, float(shape.steps), bound, weight)
 
 
 def accelerator_layer(workload: Workload, machine: Machine) -> list[Part]:
@@ -99,7 +110,7 @@ def accelerator_network(network: Network, machine: Machine, progress: Progress =
     counts: Counter[Blocked] = Counter()
     for name, kernel in kernels.items():
         if kernel.blocked is not None:
-            names.setdefault(kernel.blocked, name)
+            names.setdefault(kernel.blocked, name.removesuffix(QUANTISED))
             counts[kernel.blocked] += 1
     parts = []
     for number, (shape, name) in enumerate(names.items()):
@@ -124,4 +135,4 @@ def cpu_layer(workload: Workload, dtype: str) -> list[Part]:
     def trial(index: int) -> Call:
         return run_cpu_trial, CpuTrial(shape, space.knobs(index), dtype)
 
-    return [Part(workload.name, space, trial, 0.0, unit="ratio")]
+    return [Part(workload.name, space, trial, 0.0, 0.0, unit="ratio")]

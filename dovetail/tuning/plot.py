@@ -31,7 +31,7 @@ def plot_curves(tuned: Sequence[Tuned], path: Path) -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     for one in tuned:
-        unit = one.bound or one.default or 1.0
+        unit = one.array or one.default or 1.0
         best, single = (
             [(trial, unit / cost) for trial, cost in enumerate(costs, start=1) if cost is not None]
             for costs in (one.curve, one.costs)
@@ -40,7 +40,7 @@ def plot_curves(tuned: Sequence[Tuned], path: Path) -> None:
             (line,) = axes.step(*zip(*best, strict=True), where="post", label=one.name, linewidth=1.2)
             places, speeds = zip(*single, strict=True)
             axes.scatter(places, speeds, s=5, color=line.get_color(), alpha=0.4, linewidths=0)
-    bounded = any(one.bound for one in tuned)
+    bounded = any(one.array for one in tuned)
     axes.set_ylabel("utilization of the best so far" if bounded else "speed over the untuned schedule")
     axes.set_ylim(0)
     axes.set_xlabel("schedules measured")

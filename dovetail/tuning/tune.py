@@ -44,7 +44,7 @@ class Tuned:
         Of them, how many had no result or a wrong one.
     default, best:
         Costs of the schedule that the compiler takes untuned, and of the best; None where none was measured.
-    bound, unit:
+    array, unit:
         As of `Part`.
     costs, curve:
         Of each trial, None where it failed; the lowest of all up to then.
@@ -57,7 +57,7 @@ class Tuned:
     failed: int
     default: float | None
     best: float | None
-    bound: float
+    array: float
     unit: str
     knobs: dict[str, object] | None
     costs: list[float | None]
@@ -184,7 +184,7 @@ def _standing_of(search: PartSearch) -> str:
     part, best = search.part, search.best
     if best is None:
         return part.name
-    return f"{part.name}: best {cost_text(best, part.unit)}" + (f", {part.bound / best:.1%}" if part.bound else "")
+    return f"{part.name}: best {cost_text(best, part.unit)}" + (f", {part.array / best:.1%}" if part.array else "")
 
 
 def cost_text(cost: float, unit: str) -> str:
@@ -203,7 +203,7 @@ def _tuned(search: PartSearch) -> Tuned:
         failed=sum(outcome.status is not Status.OK for _, outcome in found.history),
         default=search.cost_of(part.space.default()),
         best=search.best,
-        bound=part.bound,
+        array=part.array,
         unit=part.unit,
         knobs=None if best is None else knobs_as_dict(part.space.knobs(best)),
         costs=[outcome.cost for _, outcome in found.history],
