@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import exp, log
 from typing import Any
 
 import numpy as np
@@ -82,9 +81,9 @@ class CpuSpeed:
         """Geometric means."""
         both = [speed for layer in self.layers for speed in (layer.float32, layer.int8)]
         return {
-            "float32_ratio": geometric_mean([layer.float32.ratio for layer in self.layers]),
-            "int8_ratio": geometric_mean([layer.int8.ratio for layer in self.layers]),
-            "threads2_ratio": geometric_mean([speed.threads2_ratio for speed in both]),
+            "float32_ratio": statistics.geometric_mean([layer.float32.ratio for layer in self.layers]),
+            "int8_ratio": statistics.geometric_mean([layer.int8.ratio for layer in self.layers]),
+            "threads2_ratio": statistics.geometric_mean([speed.threads2_ratio for speed in both]),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -229,7 +228,3 @@ def in_batches(calls: Sequence[Call], batches: int = BATCHES, rounds: int = BATC
         for place, call in enumerate(calls):
             best[place] = min(best[place], in_turn((call,), rounds)[0])
     return best
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    return exp(sum(map(log, values)) / len(values))

@@ -1,4 +1,4 @@
-"""The settings of a convolution's knobs: all that a tuner may search, and the few that the model looks at."""
+"""The settings of a convolution's knobs: what they are made of, and the few that the model looks at."""
 
 from __future__ import annotations
 
@@ -41,17 +41,6 @@ CHUNKS = 3
 def parts(total: int) -> list[int]:
     """Sizes of nearly equal parts of `total`, largest first, each size once."""
     return sorted({blocks(total, count) for count in range(1, total + 1)}, reverse=True)
-
-
-def space(shape: Blocked, config: Config) -> Iterator[tuple[Conv2dKnobs, str | None]]:
-    """All settings, each with the reason why the machine cannot run it, or None.
-
-    They are bounded: tiles are nearly equal parts of the output, chunks of the channels or the kernel.
-    """
-    for cols, frame, rows in product(parts(shape.out_w), _frames(shape), parts(shape.out_h)):
-        for first, threads in product(_firsts(shape, rows), THREADS):
-            knobs = replace(frame, rows=rows, cols=cols, first_rows=first, threads=threads)
-            yield knobs, misfit(shape, knobs, config)
 
 
 def candidates(shape: Blocked, config: Config) -> Iterator[Conv2dKnobs]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import cached_property
 
 import numpy as np
@@ -19,9 +18,10 @@ from dovetail.isa.config import Config
 
 from .features.accelerator import AcceleratorFeatures
 from .grid import Grid
+from .grid_space import GridSpace, index_in
 from .settings import Template
 from .space import Costs, Features, Indices
-from .task import Task
+from .task import Task, sizes_text
 from .tile_estimate import TileEstimate
 
 MOST_PIECES = 2048
@@ -53,17 +53,16 @@ def few_pieces(most: int) -> Rule:
 
 def conv2d_task(shape: Blocked, config: Config, memory: Memory) -> Task:
     """What is tuned when a convolution of this shape is."""
-    values = ((field.name, getattr(shape, field.name)) for field in fields(shape))
     return Task(
         operator="conv2d",
-        workload=",".join(f"{name}={'/'.join(map(str, v)) if isinstance(v, tuple) else v}" for name, v in values),
+        workload=sizes_text(shape),
         target="vdla",
         machine=f"{config.fingerprint:016x}",
         memory=f"{memory.latency}:{memory.bytes_per_cycle}",
     )
 
 
-class AcceleratorSpace:
+class AcceleratorSpace(GridSpace):
     """A `Space` of schedules as `compiler.ops.conv2d_schedule` makes them.
 
     Raises
@@ -82,7 +81,6 @@ class AcceleratorSpace:
         self.rules = (*RULES, few_pieces(max(MOST_PIECES, BEYOND_DEFAULT * _pieces(default))))
         broken = self._broken()
         self.grid = Grid(self.template.axes, broken == FITS)
-        self.size = self.grid.size
         counts = np.bincount(broken.ravel(), minlength=SAME + 1)
         self.total = int(counts[: len(self.rules)].sum()) + self.size
         self.rejected: Mapping[str, int] = {
@@ -97,10 +95,7 @@ class AcceleratorSpace:
 
     def index(self, knobs: Conv2dKnobs) -> int:
         digits = self.template.digits(knobs)
-        found = -1 if digits is None else int(self.grid.numbers([np.array([digit]) for digit in digits])[0])
-        if found < 0:
-            raise KeyError(f"the space has no setting {knobs}")
-        return found
+        return index_in(self.grid, digits, knobs)
 
     def default(self) -> int | None:
         try:
@@ -108,31 +103,15 @@ class AcceleratorSpace:
         except KeyError:
             return None
 
-    def random(self, rng: np.random.Generator, count: int) -> Indices:
-        return self.grid.random(rng, count)
-
-    def neighbours(self, rng: np.random.Generator, indices: Indices) -> Indices:
-        return self.grid.neighbours(rng, indices)
-
-    def crossover(self, rng: np.random.Generator, first: Indices, second: Indices) -> Indices:
-        return self.grid.crossover(rng, first, second)
-
     def features(self, indices: Indices) -> Features:
         return self._features.of(self.template.settings(*self.grid.digits(indices)))
 
     def estimate(self, indices: Indices) -> Costs:
         return self._estimate.of(self.template.settings(*self.grid.digits(indices)))
 
-    def describe(self) -> str:
-        lines = [self.task.key, self.grid.describe()]
-        lines.append(f"{self.total} settings, of which {self.size} fit the machine; rejected:")
-        for rule in self.rules:
-            if rule.name in self.rejected:
-                lines.append(f"  {rule.name}: {self.rejected[rule.name]}, such as {self._example(rule)}")
-        return "\n".join(lines)
-
-    def _example(self, rule: Rule) -> str:
-        digits = np.unravel_index(self._examples[rule.name], self.grid.shape)
+    def _example(self, name: str) -> str:
+        rule = next(rule for rule in self.rules if rule.name == name)
+        digits = np.unravel_index(self._examples[name], self.grid.shape)
         knobs = self.template.settings(*(np.array([digit]) for digit in digits)).one(0)
         return f"({knobs}): {rule.reason(Case(self.shape, knobs, self.config, footprint(self.shape, knobs)))}"
 

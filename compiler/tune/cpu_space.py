@@ -18,8 +18,9 @@ from dovetail.compiler.ops.shapes import Conv2dShape
 from .cpu_counts import CpuCounts, counts_of, cycles_of
 from .features.table import as_features
 from .grid import Axis, Grid
+from .grid_space import GridSpace, index_in
 from .space import Costs, Features, Indices
-from .task import Task
+from .task import Task, sizes_text
 
 DTYPES = ("float32", "int8")
 KNOBS = tuple(field.name for field in fields(Conv2dKnobs) if field.name != "lanes")
@@ -27,16 +28,15 @@ KNOBS = tuple(field.name for field in fields(Conv2dKnobs) if field.name != "lane
 
 def cpu_conv2d_task(shape: Conv2dShape, dtype: str = "float32") -> Task:
     """What is tuned when a convolution of this shape is, for this machine's processor."""
-    values = ((field.name, getattr(shape, field.name)) for field in fields(shape))
     return Task(
         operator=f"cpu_conv2d_{dtype}",
-        workload=",".join(f"{name}={'/'.join(map(str, v)) if isinstance(v, tuple) else v}" for name, v in values),
+        workload=sizes_text(shape),
         target="cpu",
         machine=f"{host().cpu}:{host().vector_bits}",
     )
 
 
-class CpuSpace:
+class CpuSpace(GridSpace):
     """A `Space` of cuts as `compiler.ops.cpu.conv2d_float32` and `conv2d_int8` take them, for this machine's vectors.
 
     Raises
@@ -65,7 +65,6 @@ class CpuSpace:
         self.grid = Grid(
             [Axis(name, tuple(map(_plain, values))) for name, values in self._axes.items()], self._allowed(fitting)
         )
-        self.size = self.grid.size
         self._lanes = every[0].lanes
 
     def knobs(self, index: int) -> Conv2dKnobs:
@@ -74,27 +73,15 @@ class CpuSpace:
         return Conv2dKnobs(lanes=self._lanes, **values)
 
     def index(self, knobs: Conv2dKnobs) -> int:
-        found = -1
-        if knobs.lanes == self._lanes and all(getattr(knobs, name) in values for name, values in self._axes.items()):
-            found = int(self.grid.numbers([np.array([digit]) for digit in self._digits(knobs)])[0])
-        if found < 0:
-            raise KeyError(f"the space has no setting {knobs}")
-        return found
+        known = all(getattr(knobs, name) in values for name, values in self._axes.items())
+        digits = self._digits(knobs) if known and knobs.lanes == self._lanes else None
+        return index_in(self.grid, digits, knobs)
 
     def default(self) -> int | None:
         try:
             return self.index(conv2d_knobs(self.shape))
         except KeyError:
             return None
-
-    def random(self, rng: np.random.Generator, count: int) -> Indices:
-        return self.grid.random(rng, count)
-
-    def neighbours(self, rng: np.random.Generator, indices: Indices) -> Indices:
-        return self.grid.neighbours(rng, indices)
-
-    def crossover(self, rng: np.random.Generator, first: Indices, second: Indices) -> Indices:
-        return self.grid.crossover(rng, first, second)
 
     def features(self, indices: Indices) -> Features:
         """The table's, of which a CPU's programs have: see `cpu_counts.counts_of`."""
@@ -106,11 +93,8 @@ class CpuSpace:
         costs: Costs = cycles_of(self._counts)[indices]
         return costs
 
-    def describe(self) -> str:
-        lines = [self.task.key, self.grid.describe()]
-        lines.append(f"{self.total} settings, of which {self.size} fit the machine; rejected:")
-        lines += [f"  {name}: {count}, such as {self._examples[name]}" for name, count in self.rejected.items()]
-        return "\n".join(lines)
+    def _example(self, name: str) -> str:
+        return self._examples[name]
 
     @cached_property
     def _counts(self) -> CpuCounts:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +34,9 @@ class Task:
     def key(self) -> str:
         """One line that no other task has."""
         return " ".join(astuple(self))
+
+
+def sizes_text(shape: Any) -> str:
+    """The fields of a dataclass of sizes, as `Task.workload` has them."""
+    values = ((field.name, getattr(shape, field.name)) for field in fields(shape))
+    return ",".join(f"{name}={'/'.join(map(str, v)) if isinstance(v, tuple) else v}" for name, v in values)

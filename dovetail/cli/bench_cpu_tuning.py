@@ -15,8 +15,6 @@ from .output import STANDARD_OUTPUT, check_outputs, write_json
 if TYPE_CHECKING:
     from dovetail.tuning.cpu_bench import CpuGain
 
-TRIALS = 64
-
 
 def cpu_tuning(
     layers: Annotated[
@@ -25,7 +23,7 @@ def cpu_tuning(
     ] = None,
     trials: Annotated[
         int, typer.Option("--trials", min=1, help="Schedules to measure for each layer.", metavar="N")
-    ] = TRIALS,
+    ] = options.TRIALS,
     seed: options.Seed = 0,
     json: options.Json = None,
     verbose: options.Verbose = False,

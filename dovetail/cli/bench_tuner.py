@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES = 10**6
 MAX_SEEDS = 100
-TIMEOUT = 120.0
 RECORDS = "bench-tuner.sqlite"
 """In the cache; the compiler does not look there."""
 
@@ -31,7 +30,7 @@ def tuner(
     trials: Annotated[
         int,
         typer.Option("--trials", parser=options.number(int, 1, 10**4), help="Of each search.", metavar="N"),
-    ] = 64,
+    ] = options.TRIALS,
     seeds: Annotated[
         int,
         typer.Option("--seeds", parser=options.number(int, 1, MAX_SEEDS), help="Searches of a model.", metavar="N"),
@@ -87,7 +86,7 @@ def tuner(
         Records(records or cache_dir() / RECORDS) as kept,
         open_pool(pool, workers=workers) as devices,
     ):
-        bench = Bench(kept, devices, device=machine.device, timeout=TIMEOUT)
+        bench = Bench(kept, devices, device=machine.device, timeout=options.TRIAL_SECONDS)
         found = measure_tuner(
             machine,
             bench,
@@ -102,7 +101,10 @@ def tuner(
     if plot is not None:
         plot_tuner(found, plot)
     if json != STANDARD_OUTPUT:
-        output().print(_table(found))
+        console = output()
+        console.print(_table(found))
+        slowest = max(one.prediction_ms for one in found.layers)
+        console.print(f"\na prediction takes {slowest:.3f} ms at most, features included")
     raise typer.Exit(RIGHT if no_confirm or all(one.rtl == one.known for one in found.layers) else WRONG)
 
 

@@ -18,6 +18,10 @@ MAX_SETTING = 65535
 MAX_SEED = (1 << 64) - 1
 MAX_SECONDS = 10**7
 MAX_WORKERS = 256
+TRIALS = 64
+"""Schedules that are measured for a convolution."""
+TRIAL_SECONDS = 120.0
+"""Seconds that each may take."""
 CALIBRATION = "--calibration"
 MAX_SHOWN = 40
 """Characters of a wrong number."""

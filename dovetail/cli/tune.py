@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from dovetail.tuning.parts import Part
     from dovetail.tuning.tune import Tuned, Tuner
 
-TRIALS = 64
-"""By default, for each convolution."""
 MAX_TRIALS = 10**6
 SIMULATORS = ("timing", "rtl")
 """Devices of which there are as many as processors."""
@@ -37,7 +35,7 @@ def tune(
         typer.Option(
             "--trials",
             parser=options.number(int, 1, MAX_TRIALS),
-            help=f"Schedules to measure, in all; {TRIALS} for each convolution by default.",
+            help=f"Schedules to measure, in all; {options.TRIALS} for each convolution by default.",
             metavar="N",
         ),
     ] = None,
@@ -68,7 +66,7 @@ def tune(
             help="Seconds for a trial, waiting for a device not counted.",
             metavar="SECONDS",
         ),
-    ] = 120.0,
+    ] = options.TRIAL_SECONDS,
     records: options.Records = None,
     space: Annotated[
         bool, typer.Option("--space", help="Instead of tuning, show what there is to choose from, and what is not.")
@@ -133,7 +131,7 @@ def tune(
                 kept,
                 devices,
                 device=device,
-                trials=trials or TRIALS * len(parts),
+                trials=trials or options.TRIALS * len(parts),
                 model=model,
                 seed=seed,
                 timeout=timeout,

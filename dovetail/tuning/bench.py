@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -15,18 +16,20 @@ from dovetail.compiler.tune.models import Experience, XGBoostModel
 from dovetail.compiler.tune.outcome import Outcome
 from dovetail.compiler.tune.records import Records
 from dovetail.compiler.tune.search import Found, search
-from dovetail.compiler.tune.space import Space, knobs_from_dict
 from dovetail.isa.progress import Progress, silent
 from dovetail.runtime.pool import Pool
 
 from .measuring import Measurer
 from .parts import Part
+from .recall import recalled
 from .tune import explorer_of, versions
 
 MODELS = ("xgboost", "genetic", "random")
 TAUGHT = "xgboost, taught"
 """XGBoost that has learned from other layers before."""
 KNOWN_BATCH = 64
+SCORED = 1000
+ROUNDS = 5
 CLOSE = 1.02
 """Within this of the best known schedule a search has found what it should."""
 
@@ -41,6 +44,8 @@ class LayerCurves:
         That fit the machine, and that were measured for any of the searches.
     known, rtl, default:
         Cycles of the best known schedule, of the same on the RTL, and of the untuned one.
+    prediction_ms:
+        What scoring a setting takes, features and estimate included, in batches of `SCORED`.
     curves:
         By model, for each seed the lowest cycles after each trial.
     """
@@ -52,6 +57,7 @@ class LayerCurves:
     rtl: float | None
     default: float | None
     array: float
+    prediction_ms: float
     curves: Mapping[str, tuple[tuple[float | None, ...], ...]] = field(repr=False)
 
     def ratio(self, model: str, trials: int) -> float | None:
@@ -93,8 +99,8 @@ class Bench:
         """All that was measured of a part, by the numbers of the settings."""
         space = part.space
         if space.task.key not in self._known:
-            recorded = ((_index(space, record.knobs), record.outcome) for record in self._records.of(space.task))
-            self._known[space.task.key] = {index: outcome for index, outcome in recorded if index is not None}
+            records = self._records.of(space.task)
+            self._known[space.task.key] = recalled(space, records, self._measurer.device, versions())
         return self._known[space.task.key]
 
     def measure(self, part: Part, indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
@@ -116,13 +122,6 @@ def experience_of(part: Part, found: Found) -> Experience:
     indices = np.fromiter(told, np.int64, len(told))
     costs = np.array(list(told.values()), np.float64)
     return Experience.of(part.space.features(indices), costs, part.space.estimate(indices))
-
-
-def _index(space: Space, knobs: Mapping[str, Any]) -> int | None:
-    try:
-        return space.index(knobs_from_dict(space.task.operator, knobs))
-    except (KeyError, ValueError):
-        return None
 
 
 def measure_many(bench: Bench, part: Part, candidates: int, *, seed: int, progress: Progress = silent) -> None:
@@ -168,3 +167,16 @@ def find_taught(
         explorer = ModelExplorer(part.space, XGBoostModel(seed=seed), np.random.default_rng(seed), prior=prior)
         found.append(bench.find(part, explorer, trials, batch))
     return found
+
+
+def prediction_ms(part: Part, experience: Experience) -> float:
+    """Milliseconds in which a model, fitted to `experience`, scores a setting; the median of a few batches."""
+    model, space = XGBoostModel(), part.space
+    model.fit(experience)
+    times = []
+    for seed in range(ROUNDS):
+        indices = space.random(np.random.default_rng(seed), SCORED)
+        begin = time.perf_counter()
+        model.predict(space.features(indices), space.estimate(indices))
+        times.append((time.perf_counter() - begin) / len(indices))
+    return 1e3 * median(times)

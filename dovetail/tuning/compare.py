@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, log
+from statistics import geometric_mean
 from typing import Any
 
 from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
@@ -15,7 +15,17 @@ from dovetail.result import RTL
 from dovetail.workload import RESNET18, Workload, WorkloadError
 
 from .accelerator_trial import Machine, Trial, close_device, run_trial
-from .bench import MODELS, TAUGHT, Bench, LayerCurves, experience_of, find_taught, find_with, measure_many
+from .bench import (
+    MODELS,
+    TAUGHT,
+    Bench,
+    LayerCurves,
+    experience_of,
+    find_taught,
+    find_with,
+    measure_many,
+    prediction_ms,
+)
 from .parts import Part, accelerator_layer
 
 TEACHERS = tuple(f"C{number}" for number in range(2, 9))
@@ -39,7 +49,7 @@ class TunerResult:
         """Of all layers that the model was used for, the geometric mean of `LayerCurves.ratio`."""
         ratios = [layer.ratio(model, trials) for layer in self.layers if model in layer.curves]
         known = [ratio for ratio in ratios if ratio is not None]
-        return exp(sum(map(log, known)) / len(known)) if known and len(known) == len(ratios) else None
+        return geometric_mean(known) if known and len(known) == len(ratios) else None
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object."""
@@ -59,9 +69,9 @@ def measure_tuner(
     *,
     layers: Sequence[str] = LAYERS,
     models: Sequence[str] = MODELS,
-    trials: int = 64,
-    seeds: int = 5,
-    candidates: int = 2000,
+    trials: int,
+    seeds: int,
+    candidates: int,
     confirm: bool = True,
     progress: Progress = silent,
 ) -> TunerResult:
@@ -112,6 +122,7 @@ def _layer(bench: Bench, part: Part, searches: Mapping[str, Sequence[Found]], ma
         rtl=None if machine is None else _on_rtl(part, best, machine),
         default=None if default is None else costs.get(default),
         array=part.array,
+        prediction_ms=prediction_ms(part, experience_of(part, Found(list(known.items())))),
         curves={model: tuple(tuple(one.curve) for one in several) for model, several in searches.items()},
     )
 

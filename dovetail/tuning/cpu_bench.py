@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
-from math import exp, log
 from typing import Any
 
 from dovetail.compiler.ops.cpu.knobs import Conv2dKnobs, conv2d_knobs, host_lanes
@@ -22,7 +21,6 @@ from .cpu_search import search_cpu
 from .cpu_trial import in_turn, ratio
 
 LAYERS = tuple(name for name in RESNET18 if name != "C1")
-TRIALS = 64
 FINALISTS = 6
 FINAL_ROUNDS, SLOW_ROUNDS, ROUNDS = 15, 5, 31
 """Of turns: among finalists, with the default schedule, and among the others."""
@@ -78,7 +76,7 @@ class CpuGain:
     def total(self) -> dict[str, float]:
         """Geometric means."""
         names = ("over_default", "over_untuned", "over_rule")
-        return {name: geometric_mean([getattr(layer, name) for layer in self.layers]) for name in names}
+        return {name: statistics.geometric_mean([getattr(layer, name) for layer in self.layers]) for name in names}
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object."""
@@ -87,7 +85,7 @@ class CpuGain:
 
 
 def measure_cpu_tuning(
-    names: Sequence[str] = LAYERS, *, trials: int = TRIALS, seed: int = 0, progress: Progress = silent
+    names: Sequence[str] = LAYERS, *, trials: int, seed: int = 0, progress: Progress = silent
 ) -> CpuGain:
     """Tune layers, one after the other, then time each in turn with what it is without.
 
@@ -155,7 +153,3 @@ def _final(finalists: Sequence[Conv2dKnobs], case: CpuCase) -> tuple[Conv2dKnobs
     speeds = [ratio(times[0], own) for own in times]
     place = speeds.index(max(speeds))
     return finalists[place], calls[place]
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    return exp(sum(map(log, values)) / len(values))

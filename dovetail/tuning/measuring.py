@@ -27,6 +27,8 @@ class Measurer:
         What workers must have, and what records say.
     timeout:
         Seconds for a trial, waiting not counted.
+    seed:
+        Of the search, for the records.
     """
 
     pool: Pool
@@ -34,6 +36,7 @@ class Measurer:
     device: str
     timeout: float
     versions: dict[str, str]
+    seed: int | None = None
 
     def __call__(self, asked: Sequence[tuple[Part, int]]) -> Iterator[tuple[Part, int, Outcome]]:
         """Outcomes of parts' settings as they come, each once.
@@ -60,7 +63,9 @@ class Measurer:
             if outcome.status is Status.LOST:
                 lost.append(outcome.message)
             knobs = knobs_as_dict(part.space.knobs(index))
-            self.records.add(part.space.task, knobs, outcome, device=self.device, versions=self.versions)
+            self.records.add(
+                part.space.task, knobs, outcome, device=self.device, versions=self.versions, seed=self.seed
+            )
             yield part, index, outcome
         if lost and len(lost) == len(asked):
             raise DeviceLost(f"{self.device}: {lost[0]}")

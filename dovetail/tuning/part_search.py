@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dovetail.compiler.tune.explore import Explorer
-from dovetail.compiler.tune.outcome import Outcome, Status
-from dovetail.compiler.tune.records import Record
+from dovetail.compiler.tune.outcome import Outcome
 from dovetail.compiler.tune.search import Found, search
-from dovetail.compiler.tune.space import knobs_from_dict
 
 from .budget import Standing
 from .measuring import Measurer
 from .parts import Part
-
-UNDECIDED = (Status.LOST, Status.TIMEOUT)
 
 
 @dataclass
@@ -51,25 +47,6 @@ class PartSearch:
     def cost_of(self, index: int | None) -> float | None:
         """What a setting cost, if it was measured."""
         return next((outcome.cost for known, outcome in self.found.history if known == index), None)
-
-    def recall(self, records: Sequence[Record], device: str, versions: Mapping[str, str]) -> None:
-        """Count what the same versions measured before on the same device.
-
-        What was lost, or took too long, may be tried again; what was once wrong stays so.
-        """
-        space = self.part.space
-        known: dict[int, Outcome] = {}
-        for record in records:
-            if record.device != device or record.versions != versions or record.outcome.status in UNDECIDED:
-                continue
-            try:
-                index = space.index(knobs_from_dict(space.task.operator, record.knobs))
-            except (KeyError, ValueError):
-                continue  # recorded by a version with another space
-            if index not in known or known[index].status is not Status.WRONG:
-                known[index] = record.outcome
-        for index, outcome in known.items():
-            self.learn(index, outcome)
 
     def learn(self, index: int, outcome: Outcome) -> None:
         """Take an outcome into account that was not proposed by the search."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dovetail import runtime
 from dovetail.compiler.ops.blocked import blocked_conv2d
@@ -180,5 +181,11 @@ def _count(job: Job, simulator: TimingSimulator) -> int:
 
 
 def _spearman(one: Sequence[int], other: Sequence[int]) -> float:
-    first, second = (np.argsort(np.argsort(values)) for values in (one, other))
-    return float(np.corrcoef(first, second)[0, 1])
+    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def _ranks(values: Sequence[int]) -> NDArray[np.float64]:
+    """Equal values share the mean of their ranks."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks

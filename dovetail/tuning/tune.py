@@ -23,8 +23,8 @@ from .budget import next_search
 from .measuring import Measurer
 from .part_search import PartSearch
 from .parts import Part
+from .recall import recalled
 
-TRIAL_SECONDS = 120.0
 MODELS = ("xgboost", "treernn", "random", "genetic", "exhaustive")
 PACKAGES = ("dovetail", "xgboost-cpu", "numpy")
 """Whose versions are recorded with what is measured."""
@@ -133,15 +133,18 @@ class Tuner:
         model: str = "xgboost",
         batch: int = BATCH,
         seed: int = 0,
-        timeout: float = TRIAL_SECONDS,
+        timeout: float,
     ) -> None:
         self.trials, self._batch = trials, batch
         self.searches = []
         for part in parts:
             search = PartSearch(part, explorer_of(model, part.space, seed))
-            search.recall(records.of(part.space.task), device, versions())
+            for index, outcome in recalled(part.space, records.of(part.space.task), device, versions()).items():
+                search.learn(index, outcome)
             self.searches.append(search)
-        self._measure = Measurer(pool=pool, records=records, device=device, timeout=timeout, versions=versions())
+        self._measure = Measurer(
+            pool=pool, records=records, device=device, timeout=timeout, versions=versions(), seed=seed
+        )
         self.made = 0
 
     def run(self, progress: Progress = silent) -> None:
@@ -173,11 +176,11 @@ class Tuner:
             default = search.part.space.default()
             known = {index for index, _ in search.found.history}
             if default is not None and default not in known and len(asked) < self.trials:
-                searches[search.part.name] = search
+                searches[search.part.space.task] = search
                 asked.append((search.part, default))
         for part, index, outcome in self._measure(asked):
-            searches[part.name].learn(index, outcome)
-            tell(searches[part.name], outcome)
+            searches[part.space.task].learn(index, outcome)
+            tell(searches[part.space.task], outcome)
 
 
 def _standing_of(search: PartSearch) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dovetail import cpu_bench
 from dovetail.cli import main
-from dovetail.cpu_bench import geometric_mean, measure_cpu
+from dovetail.cpu_bench import measure_cpu
 from dovetail.onnx_conv import OnnxConv
 from dovetail.reference import conv2d
 
@@ -73,8 +72,3 @@ def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_an_unknown_layer_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "cpu", "--layers", "C2,C13"]) == 2
     assert capsys.readouterr().err == "dovetail: no layer 'C13'; use C1 to C12, with commas between\n"
-
-
-def test_geometric_mean_of_ratios() -> None:
-    assert geometric_mean([0.5, 2.0]) == pytest.approx(1)
-    assert set(cpu_bench.LAYERS) == {f"C{number}" for number in range(2, 13)}

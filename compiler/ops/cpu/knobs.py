@@ -181,11 +181,6 @@ def all_conv2d_knobs(shape: Conv2dShape, lanes: int | None = None) -> Iterator[C
         )
 
 
-def conv2d_space(shape: Conv2dShape, lanes: int | None = None) -> Iterator[Conv2dKnobs]:
-    """All cuts that fit the shape and whose tile fits the registers. `lanes` are this machine's by default."""
-    return (knobs for knobs in all_conv2d_knobs(shape, lanes) if misfit(shape, knobs) is None)
-
-
 def misfit(shape: Conv2dShape, knobs: Conv2dKnobs) -> tuple[str, str] | None:
     """Why a cut should not be tried: the class of the reason, and a sentence; None if it may be."""
     reason = refusal(shape, knobs)

@@ -89,8 +89,6 @@ def _features() -> tuple[Feature, ...]:
 
 FEATURES = _features()
 NAMES = tuple(feature.name for feature in FEATURES)
-COUNTED = tuple(sorted({name for f in FEATURES for name in (f.count, f.divisor) if name and name != "moved"}))
-"""The counts of which features are made."""
 
 
 def as_features(counts: Counts, size: int) -> Features:

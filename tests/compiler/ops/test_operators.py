@@ -31,8 +31,8 @@ from dovetail.compiler.ops import (
 )
 from dovetail.compiler.ops.blocked import blocked_conv2d
 from dovetail.compiler.ops.pool2d import reciprocal
-from dovetail.compiler.ops.space import space
 from dovetail.compiler.tir import interpreter
+from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
 from dovetail.isa.config import Config, load_config
 from tests.compiler.ops.samples import conv2d_shapes, inputs_of, int8
 
@@ -59,17 +59,15 @@ def test_convolutions_of_any_shape(shape: Conv2dShape, name: str, zero_point: in
 
 
 SHAPE = Conv2dShape(h=7, w=6, ic=9, oc=6, kh=3, kw=3, strides=(2, 1), pads=(1, 1, 0, 1))
-KNOBS = {
-    name: [knobs for knobs, reason in space(blocked_conv2d(SHAPE, CONFIGS[name]), CONFIGS[name]) if reason is None]
-    for name in ("tiny", "batch8")
-}
+SPACES = {name: AcceleratorSpace(blocked_conv2d(SHAPE, CONFIGS[name]), CONFIGS[name]) for name in ("tiny", "batch8")}
 
 
-@given(st.data(), st.sampled_from(sorted(KNOBS)))
+@given(st.data(), st.sampled_from(sorted(SPACES)))
 @settings(max_examples=30, deadline=None)
 def test_knobs_change_the_schedule_but_not_the_result(data: st.DataObject, name: str) -> None:
     inputs, sums = inputs_of(SHAPE, 0)
-    operator = conv2d(SHAPE, CONFIGS[name], knobs=data.draw(st.sampled_from(KNOBS[name])))
+    index = data.draw(st.integers(0, SPACES[name].size - 1))
+    operator = conv2d(SHAPE, CONFIGS[name], knobs=SPACES[name].knobs(index))
     assert np.array_equal(interpreted(operator, *inputs), reference.requantise(sums, *inputs[2:]))
 
 

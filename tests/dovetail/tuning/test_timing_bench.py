@@ -30,3 +30,5 @@ def test_it_compares_layers_and_random_schedules(tmp_path: Path, monkeypatch: py
 def test_ranks_are_correlated_whatever_the_distances() -> None:
     assert _spearman([1, 10, 100, 1000], [5, 6, 7, 8]) == pytest.approx(1)
     assert _spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert _spearman([1, 1, 2, 2], [5, 5, 9, 9]) == pytest.approx(1)
+    assert _spearman([1, 1, 2, 2], [5, 9, 5, 9]) == pytest.approx(0)
