@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from .output import STANDARD_OUTPUT, check_outputs, write_json
 from .table import NONE, percent
 
 if TYPE_CHECKING:
-    from dovetail.tuning.compare import TunerResult
+    from dovetail.tuning.curves import Cycles, LayerCurves, TunerResult
 
 MAX_CANDIDATES = 10**6
 MAX_SEEDS = 100
@@ -102,28 +103,59 @@ def tuner(
         plot_tuner(found, plot)
     if json != STANDARD_OUTPUT:
         console = output()
-        console.print(_table(found))
+        console.print(_table(found, confirmed=not no_confirm))
         slowest = max(one.prediction_ms for one in found.layers)
-        console.print(f"\na prediction takes {slowest:.3f} ms at most, features included")
-    raise typer.Exit(RIGHT if no_confirm or all(one.rtl == one.known for one in found.layers) else WRONG)
+        where = "in simulation" if no_confirm else "on the RTL"
+        console.print(f"\ncycles are those {where}; tuned is the worst that {found.models[0]} found with any seed")
+        console.print(f"a prediction takes {slowest:.3f} ms at most, features included")
+    same = all(one.rtl == one.measured for layer in found.layers for one in layer.schedules)
+    raise typer.Exit(RIGHT if no_confirm or same else WRONG)
 
 
-def _table(found: TunerResult) -> Table:
-    models = list(dict.fromkeys(model for layer in found.layers for model in layer.curves))
-    mark = found.trials
+def _table(found: TunerResult, *, confirmed: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("layer")
-    for name in ("schedules", "measured", "default", "best known", "on RTL", "utilization"):
+    for name in ("schedules", "measured", "untuned", "tuned", "best known"):
         table.add_column(name, justify="right")
-    for model in models:
-        table.add_column(f"{model}: after {mark}", justify="right")
+    table.add_column("utilization", justify="right")
+    for model in found.models:
+        table.add_column(f"{model}: after {found.trials}", justify="right")
         table.add_column("trials to 2%", justify="right")
     for one in found.layers:
-        cells = [f"{one.settings:,}", f"{one.candidates:,}", NONE if one.default is None else f"{one.default:,.0f}"]
-        cells += [f"{one.known:,.0f}"]
-        cells += [NONE if one.rtl is None else f"{one.rtl:,.0f}", percent(one.array / one.known)]
-        for model in models:
-            ratio, needed = (one.ratio(model, mark), one.trials_needed(model)) if model in one.curves else (None, None)
-            cells += [NONE if ratio is None else f"{ratio:.3f}", NONE if needed is None else f"{needed:.0f}"]
-        table.add_row(one.name, *cells)
+        costs = [_cost(cycles, confirmed=confirmed) for cycles in (one.untuned, one.tuned, one.known)]
+        searches = [cell for model in found.models for cell in _searches(one, model, found.trials)]
+        table.add_row(one.name, f"{one.settings:,}", f"{one.candidates:,}", *_cells(one.array, costs), *searches)
+    if len(found.layers) > 1:
+        totals = _totals(found, confirmed=confirmed)
+        ratios = [cell for model in found.models for cell in (_ratio(found.mean_ratio(model, found.trials)), "")]
+        table.add_row("all", "", "", *_cells(sum(one.array for one in found.layers), totals), *ratios)
     return table
+
+
+def _cost(cycles: Cycles | None, *, confirmed: bool) -> float | None:
+    return None if cycles is None else cycles.rtl if confirmed else cycles.measured
+
+
+def _totals(found: TunerResult, *, confirmed: bool) -> list[float | None]:
+    """Cycles of all layers together, untuned, tuned and best known."""
+    totals: list[float | None] = []
+    for cycles in zip(*((one.untuned, one.tuned, one.known) for one in found.layers), strict=True):
+        costs = [_cost(one, confirmed=confirmed) for one in cycles]
+        known = [cost for cost in costs if cost is not None]
+        totals.append(sum(known) if len(known) == len(costs) else None)
+    return totals
+
+
+def _cells(array: float, costs: Sequence[float | None]) -> list[str]:
+    """Cycles, and how far untuned and tuned schedules keep the array busy."""
+    used = [NONE if cost is None else percent(array / cost) for cost in costs[:2]]
+    return [NONE if cost is None else f"{cost:,.0f}" for cost in costs] + [" to ".join(used)]
+
+
+def _searches(one: LayerCurves, model: str, mark: int) -> tuple[str, str]:
+    ratio, needed = (one.ratio(model, mark), one.trials_needed(model)) if model in one.curves else (None, None)
+    return _ratio(ratio), NONE if needed is None else f"{needed:.0f}"
+
+
+def _ratio(ratio: float | None) -> str:
+    return NONE if ratio is None else f"{ratio:.3f}"

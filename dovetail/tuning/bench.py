@@ -1,12 +1,10 @@
-"""How few trials the tuner needs: each model's best so far over the trials, for several seeds."""
+"""Searches of one layer with each model, whose trials are measured once, whichever of them asks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import Any
 
 import numpy as np
 
@@ -30,55 +28,6 @@ TAUGHT = "xgboost, taught"
 KNOWN_BATCH = 64
 SCORED = 1000
 ROUNDS = 5
-CLOSE = 1.02
-"""Within this of the best known schedule a search has found what it should."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerCurves:
-    """The searches for one layer's schedule.
-
-    Attributes
-    ----------
-    settings, candidates:
-        That fit the machine, and that were measured for any of the searches.
-    known, rtl, default:
-        Cycles of the best known schedule, of the same on the RTL, and of the untuned one.
-    prediction_ms:
-        What scoring a setting takes, features and estimate included, in batches of `SCORED`.
-    curves:
-        By model, for each seed the lowest cycles after each trial.
-    """
-
-    name: str
-    settings: int
-    candidates: int
-    known: float
-    rtl: float | None
-    default: float | None
-    array: float
-    prediction_ms: float
-    curves: Mapping[str, tuple[tuple[float | None, ...], ...]] = field(repr=False)
-
-    def ratio(self, model: str, trials: int) -> float | None:
-        """The median over seeds of the lowest cycles after so many trials, over the best known; None before any."""
-        costs = [curve[min(trials, len(curve)) - 1] for curve in self.curves[model] if curve]
-        known = [cost for cost in costs if cost is not None]
-        return median(known) / self.known if len(known) == len(costs) and known else None
-
-    def trials_needed(self, model: str) -> float | None:
-        """The median over seeds of the trials until the search was close; None where half of them never were."""
-        never, limit = float("inf"), CLOSE * self.known
-        needed = [
-            next((trial for trial, cost in enumerate(curve, 1) if cost is not None and cost <= limit), never)
-            for curve in self.curves[model]
-        ]
-        found = median(needed)
-        return None if found == never else found
-
-    def as_dict(self) -> dict[str, Any]:
-        needed = {model: self.trials_needed(model) for model in self.curves}
-        return asdict(self) | {"trials_needed": needed}
 
 
 class Bench:

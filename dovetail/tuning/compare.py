@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import geometric_mean
-from typing import Any
+from dataclasses import replace
 
 from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
 from dovetail.compiler.tune.models import Experience
@@ -15,17 +13,8 @@ from dovetail.result import RTL
 from dovetail.workload import RESNET18, Workload, WorkloadError
 
 from .accelerator_trial import Machine, Trial, close_device, run_trial
-from .bench import (
-    MODELS,
-    TAUGHT,
-    Bench,
-    LayerCurves,
-    experience_of,
-    find_taught,
-    find_with,
-    measure_many,
-    prediction_ms,
-)
+from .bench import MODELS, TAUGHT, Bench, experience_of, find_taught, find_with, measure_many, prediction_ms
+from .curves import Cycles, LayerCurves, TunerResult
 from .parts import Part, accelerator_layer
 
 TEACHERS = tuple(f"C{number}" for number in range(2, 9))
@@ -33,34 +22,6 @@ PUPILS = tuple(f"C{number}" for number in range(9, 13))
 TEACHER = "xgboost"
 """The model whose searches teach."""
 LAYERS = TEACHERS + PUPILS
-MARKS = (8, 16, 32, 64)
-"""Trials after which results say how far searches are."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TunerResult:
-    """What `measure_tuner` found."""
-
-    layers: tuple[LayerCurves, ...]
-    trials: int
-    seeds: int
-
-    def mean_ratio(self, model: str, trials: int) -> float | None:
-        """Of all layers that the model was used for, the geometric mean of `LayerCurves.ratio`."""
-        ratios = [layer.ratio(model, trials) for layer in self.layers if model in layer.curves]
-        known = [ratio for ratio in ratios if ratio is not None]
-        return geometric_mean(known) if known and len(known) == len(ratios) else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON object."""
-        models = list(dict.fromkeys(model for layer in self.layers for model in layer.curves))
-        marks = [mark for mark in MARKS if mark <= self.trials]
-        return {
-            "trials": self.trials,
-            "seeds": self.seeds,
-            "layers": [layer.as_dict() for layer in self.layers],
-            "total": {model: {str(mark): self.mean_ratio(model, mark) for mark in marks} for model in models},
-        }
 
 
 def measure_tuner(
@@ -107,20 +68,26 @@ def measure_tuner(
 
 
 def _layer(bench: Bench, part: Part, searches: Mapping[str, Sequence[Found]], machine: Machine | None) -> LayerCurves:
-    known, space = bench.known(part), part.space
+    space, known = part.space, bench.known(part)
+    default = space.default()
+    if default is not None:
+        list(bench.measure(part, [default]))
     costs = {index: one.cost for index, one in known.items() if one.cost is not None}
     if not costs:
         why = next(iter(known.values())).message
         raise WorkloadError(f"{part.name}: no schedule could be measured, such as: {why}")
-    best = min(costs, key=lambda index: (costs[index], index))
-    default = space.default()
+
+    def cycles(index: int) -> Cycles:
+        return Cycles(costs[index], None if machine is None else _on_rtl(part, index, machine))
+
+    tuned = [search.best for search in next(iter(searches.values())) if search.best is not None]
     return LayerCurves(
         name=part.name,
         settings=space.size,
         candidates=len(known),
-        known=costs[best],
-        rtl=None if machine is None else _on_rtl(part, best, machine),
-        default=None if default is None else costs.get(default),
+        untuned=cycles(default) if default in costs else None,
+        tuned=cycles(max(tuned, key=costs.__getitem__)) if tuned else None,
+        known=cycles(min(costs, key=lambda index: (costs[index], index))),
         array=part.array,
         prediction_ms=prediction_ms(part, experience_of(part, Found(list(known.items())))),
         curves={model: tuple(tuple(one.curve) for one in several) for model, several in searches.items()},

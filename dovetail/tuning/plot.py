@@ -8,8 +8,8 @@ from typing import Any
 
 from dovetail.plots import save
 
-from .bench import CLOSE, TAUGHT
-from .compare import TunerResult
+from .bench import TAUGHT
+from .curves import CLOSE, TunerResult
 from .tune import Tuned
 
 COLUMNS = 4
