@@ -80,6 +80,7 @@ def tune(
     """Search for the schedules of a layer's or a network's convolutions; what is measured is recorded at once."""
     from dovetail.compiler.tune.records import Records, default_path
     from dovetail.isa.config import load_config
+    from dovetail.network import is_network
     from dovetail.plots import require_plot_file
     from dovetail.runtime.pool import open_pool
     from dovetail.tuning.accelerator_trial import Machine
@@ -95,6 +96,8 @@ def tune(
         raise typer.BadParameter(f"no type {dtype!r}; use int8 or float32", param_hint="--dtype")
     if device == CPU:
         options.refuse(context, "of accelerators, not of cpu", "config", "latency", "bytes_per_cycle")
+        if is_network(workload):
+            options.refuse(context, "a network has types of its own", "dtype")
     else:
         options.refuse(context, "of cpu", "dtype")
     options.require_own_workers(pool, workers)
@@ -154,17 +157,14 @@ def _parts(
     workload: str, machine: Machine, dtype: str, shape: list[str] | None, calibration: Path | None, say: Progress
 ) -> list[Part]:
     from dovetail.network import is_network, read_network
-    from dovetail.tuning.parts import accelerator_layer, accelerator_network, cpu_layer
+    from dovetail.tuning.cpu_parts import cpu_layer, cpu_network
+    from dovetail.tuning.parts import accelerator_layer, accelerator_network
     from dovetail.workload import parse_workload
 
     if is_network(workload):
-        if machine.device == CPU:
-            raise typer.BadParameter(
-                f"{workload}: on the CPU layers are tuned, such as C2 or conv2d:...", param_hint="WORKLOAD"
-            )
         shapes = options.parse_shapes(shape)
         network = read_network(workload, shapes=shapes, calibration_data=calibration, progress=say)
-        return accelerator_network(network, machine, say)
+        return cpu_network(network, say) if machine.device == CPU else accelerator_network(network, machine, say)
     layer = parse_workload(workload)
     return cpu_layer(layer, dtype) if machine.device == CPU else accelerator_layer(layer, machine)
 

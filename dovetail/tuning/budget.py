@@ -18,7 +18,7 @@ class Standing:
     weight:
         How often the workload has what is searched for.
     best:
-        The lowest cost so far; None before there is one.
+        The lowest cost so far, in cycles; None before there is one.
     bound:
         No cost is lower.
     barren:

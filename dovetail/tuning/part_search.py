@@ -42,7 +42,8 @@ class PartSearch:
     @property
     def standing(self) -> Standing:
         done = self.exhausted or self.explorer.done
-        return Standing(self.part.weight, self.best, self.part.bound, self.barren, done)
+        best = None if self.best is None else self.best * self.part.cycles
+        return Standing(self.part.weight, best, self.part.bound * self.part.cycles, self.barren, done)
 
     def cost_of(self, index: int | None) -> float | None:
         """What a setting cost, if it was measured."""

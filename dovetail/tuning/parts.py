@@ -10,20 +10,17 @@ from typing import Any
 from dovetail.compiler.graph.deploy import laid_out
 from dovetail.compiler.graph.pipeline import optimise
 from dovetail.compiler.ops.blocked import Blocked
-from dovetail.compiler.ops.shapes import Conv2dShape
 from dovetail.compiler.ops.transfers import Memory
 from dovetail.compiler.target import VdlaTarget
 from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
-from dovetail.compiler.tune.cpu_space import CpuSpace
 from dovetail.compiler.tune.outcome import Outcome
 from dovetail.compiler.tune.space import Space
 from dovetail.isa.progress import Progress, silent
 from dovetail.job import accelerator_operator
 from dovetail.network import Network
-from dovetail.workload import Workload, WorkloadError
+from dovetail.workload import Workload
 
 from .accelerator_trial import Machine, Trial, run_trial
-from .cpu_trial import CpuTrial, run_cpu_trial
 
 Call = tuple[Callable[[Any], Outcome], object]
 
@@ -49,6 +46,8 @@ class Part:
         Of costs: ``cycles``, or ``ratio``, the time over that of the untuned schedule.
     weight:
         How many convolutions there are.
+    cycles:
+        In which a cost of one is done, as far as that is known without measuring: it makes parts comparable.
     """
 
     name: str
@@ -58,6 +57,7 @@ class Part:
     bound: float
     weight: int = 1
     unit: str = "cycles"
+    cycles: float = 1.0
 
 
 def accelerator_part(name: str, shape: Blocked, machine: Machine, weight: int = 1) -> Part:
@@ -110,7 +110,7 @@ def accelerator_network(network: Network, machine: Machine, progress: Progress =
     counts: Counter[Blocked] = Counter()
     for name, kernel in kernels.items():
         if kernel.blocked is not None:
-            names.setdefault(kernel.blocked, name.removesuffix(QUANTISED))
+            names.setdefault(kernel.blocked, short(name))
             counts[kernel.blocked] += 1
     parts = []
     for number, (shape, name) in enumerate(names.items()):
@@ -119,20 +119,6 @@ def accelerator_network(network: Network, machine: Machine, progress: Progress =
     return parts
 
 
-def cpu_layer(workload: Workload, dtype: str) -> list[Part]:
-    """The one part of a layer on this computer's processor.
-
-    Raises
-    ------
-    WorkloadError:
-        It is no convolution.
-    """
-    shape = workload.shape
-    if not isinstance(shape, Conv2dShape):
-        raise WorkloadError(f"{workload.name}: on the CPU only convolutions are tuned")
-    space = CpuSpace(shape, dtype)
-
-    def trial(index: int) -> Call:
-        return run_cpu_trial, CpuTrial(shape, space.knobs(index), dtype)
-
-    return [Part(workload.name, space, trial, 0.0, 0.0, unit="ratio")]
+def short(name: str) -> str:
+    """A value's name, without what a quantiser adds to it."""
+    return name.removesuffix(QUANTISED)

@@ -80,7 +80,7 @@ def test_the_processor_is_tuned_too(tmp_path: Path, records: Path) -> None:
         (["C2", "--pool", "tcp://127.0.0.1:1", "--workers", "2"], "a pool has its own workers"),
         (["C2", "--device", "cpu", "--config", "tiny"], "of accelerators, not of cpu"),
         (["C2", "--dtype", "float32"], "of cpu"),
-        (["resnet18", "--device", "cpu"], "on the CPU layers are tuned"),
+        (["resnet18", "--device", "cpu", "--dtype", "int8"], "a network has types of its own"),
         (["matmul:8,8,8", "--device", "cpu"], "on the CPU only convolutions are tuned"),
         (["C2", "--device", "cpu", "--pool", "tcp://127.0.0.1:1"], "are measured on this computer"),
         (["C2", "--device", "ulx3s-85f", "--workers", "2"], "there is one ulx3s-85f here"),
