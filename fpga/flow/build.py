@@ -22,8 +22,8 @@ from .packing import pack
 from .page import page
 from .path import translate
 from .place_and_route import Clock, Placement, place_and_route
+from .places import Places, fix_places
 from .report import BuildReport, TimingError
-from .room import Room, make_room
 from .synthesis import synthesise
 from .tools import PACKAGED, Programs, Runner, run_tool, tool_versions
 from .units import NAMES, PARTS, Use, count_units, largest, read_netlist, total
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 BUILDS = Path("build") / "fpga"
 CONSTRAINTS = "top.lpf"
-PLACED_NETLIST = "top_with_room.json"
+NETLIST_WITH_PLACES = "top_with_places.json"
 REPORT = "report.json"
 PAGE = "report.md"
 LOCK = ".lock"
@@ -167,9 +167,11 @@ def implement(
         units = count_units(netlist)
     what = f"{config_name} on {board.name}"
     _check_capacity(what, board, units)
+    with _timed(spent, "floorplan"):
+        progress("floorplan", 0, 0)
+        places = fix_places(synthesis.netlist, board, top, total(units).lut, folder / NETLIST_WITH_PLACES)
     with _timed(spent, "placement and routing"):
-        room = make_room(synthesis.netlist, board, top, total(units).lut, folder / PLACED_NETLIST)
-        chosen, placement = _place(what, board, units, room, folder, range(seed, seed + seeds), run, progress)
+        chosen, placement = _place(what, board, units, places, folder, range(seed, seed + seeds), run, progress)
     with _timed(spent, "packing"):
         packed = pack(placement.config, folder, run, progress)
 
@@ -199,7 +201,7 @@ def _place(
     what: str,
     board: Board,
     units: Mapping[str, Use],
-    room: Room,
+    places: Places,
     folder: Path,
     seeds: range,
     run: Runner,
@@ -212,7 +214,7 @@ def _place(
         place = folder / f"seed-{seed}"
         place.mkdir(exist_ok=True)
         try:
-            found = place_and_route(room, folder / CONSTRAINTS, board, seed, place, run, progress)
+            found = place_and_route(places, folder / CONSTRAINTS, board, seed, place, run, progress)
         except ToolFailed as error:
             failure = error
             continue

@@ -14,7 +14,7 @@ from dovetail.isa.config import ConfigError
 from dovetail.isa.progress import Progress
 
 from .errors import ToolFailed
-from .room import Room
+from .places import Places
 from .tools import Runner, Task, Tool, path_from
 from .units import PARTS, Use
 
@@ -99,13 +99,13 @@ class Placement:
 
 
 def place_and_route(
-    room: Room, constraints: Path, board: Board, seed: int, folder: Path, run: Runner, progress: Progress
+    places: Places, constraints: Path, board: Board, seed: int, folder: Path, run: Runner, progress: Progress
 ) -> Placement:
     """Place and route a netlist.
 
     Parameters
     ----------
-    room:
+    places:
         The netlist, and what of it only takes places.
     constraints:
         Pins and clocks, an LPF file.
@@ -126,10 +126,10 @@ def place_and_route(
         raise ConfigError(f"{board.name}: {board.device} cannot be routed; those are {', '.join(SIZES)}")
     progress("placement", 0, 0)
     arguments = [f"--{size}", "--package", board.package, "--speed", board.speed, "--seed", str(seed), *OPTIONS]
-    arguments += ["--json", path_from(folder, room.netlist), "--lpf", path_from(folder, constraints)]
+    arguments += ["--json", path_from(folder, places.netlist), "--lpf", path_from(folder, constraints)]
     arguments += ["--textcfg", PLACED, "--report", TIMING]
     run(Task(Tool.NEXTPNR, arguments, folder, LOG, [PLACED, TIMING]), Steps(progress))
-    return read_placement(json.loads((folder / TIMING).read_text()), folder, room.tables)
+    return read_placement(json.loads((folder / TIMING).read_text()), folder, places.reserved)
 
 
 def read_placement(report: Mapping[str, Any], folder: Path, reserved: int = 0) -> Placement:

@@ -112,7 +112,7 @@ def _lines(register: Mapping[str, Any]) -> _Lines | None:
     """None, if it can be reset or has inverted lines."""
     parameters, connections = register["parameters"], register["connections"]
     enables = {"CE": connections.get("CE", [HIGH])[0], "1": HIGH}
-    enable = enables.get(parameters.get("CEMUX", "CE"))
+    enable = enables.get(parameters.get("CEMUX", "CE").strip())  # Yosys sets "1 " apart from the number 1
     never_reset = connections.get("LSR", [LOW])[0] == LOW and parameters.get("LSRMUX", "LSR") == "LSR"
     if enable is None or not never_reset or parameters.get("CLKMUX", "CLK") != "CLK":
         return None

@@ -7,17 +7,11 @@ as many. So some are taken beforehand, in a pattern of bricks: the rest is fille
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
+from typing import Any
 
 from dovetail.fpga.boards import Board
 
-from .errors import ToolMissing
-from .tools import Tool
+from .grid import logic_tiles
 
 FILL = 0.75
 """To which the placer fills what is free (`beta` in nextpnr's ecp5/arch.cc)."""
@@ -29,41 +23,17 @@ STAGGER = 7
 """Columns by which bricks are shifted from row to row."""
 TABLES = [f"SLICE{side}.K{half}" for side in "ABCD" for half in "01"]
 """Look-up tables of a tile, as nextpnr names them."""
-LOGIC = "PLC2"
-"""Type of the tiles that hold them."""
-PLACE = re.compile(r"R(\d+)C(\d+):")
-GRID = Path("share") / "trellis" / "database" / "ECP5"
 PREFIX = "reserved_"
 INPUTS = "ABCD"
 
 
-@dataclass(frozen=True)
-class Room:
-    """What was taken.
-
-    Attributes
-    ----------
-    netlist:
-        With cells of no use in the places that are to stay free.
-    tables:
-        How many look-up tables those are.
-    """
-
-    netlist: Path
-    tables: int
-
-
-def make_room(netlist: Path, board: Board, top: str, used: int, target: Path) -> Room:
-    """Take as many places as the design can do without.
+def reserved(board: Board, used: int) -> dict[str, dict[str, Any]]:
+    """Cells of no use, by name, in as many places as a design can do without.
 
     Parameters
     ----------
-    netlist:
-        Of Yosys, as JSON; it stays as it is.
     used:
-        Look-up tables that it needs.
-    target:
-        Where the other netlist goes.
+        Look-up tables that the design needs.
 
     Raises
     ------
@@ -72,13 +42,9 @@ def make_room(netlist: Path, board: Board, top: str, used: int, target: Path) ->
     """
     columns = taken_columns(used, board.capacity.lut)
     if not columns:
-        return Room(netlist, 0)
-    design = json.loads(netlist.read_bytes())
-    cells = design["modules"][top]["cells"]
+        return {}
     bels = [f"X{x}/Y{y}/{table}" for x, y in logic_tiles(board.device) if taken(x, y, columns) for table in TABLES]
-    cells |= {f"{PREFIX}{number}": _cell(bel) for number, bel in enumerate(bels)}
-    target.write_text(json.dumps(design))
-    return Room(target, len(bels))
+    return {f"{PREFIX}{number}": _cell(bel) for number, bel in enumerate(bels)}
 
 
 def taken_columns(used: int, capacity: int) -> int:
@@ -92,18 +58,7 @@ def taken(x: int, y: int, columns: int) -> bool:
     return (x + STAGGER * y) % TILES < columns
 
 
-def logic_tiles(device: str) -> Iterator[tuple[int, int]]:
-    """Columns and rows of a device's logic."""
-    package = find_spec(Tool.NEXTPNR.module)
-    grid = package and package.origin and Path(package.origin).parent / GRID / device / "tilegrid.json"
-    if not grid or not grid.is_file():
-        raise ToolMissing(f"{Tool.NEXTPNR.package} does not describe {device}; install the version in pyproject.toml")
-    for name, tile in json.loads(grid.read_text()).items():
-        if tile["type"] == LOGIC and (found := PLACE.match(name)):
-            yield int(found[2]), int(found[1])
-
-
-def _cell(bel: str) -> dict[str, object]:
+def _cell(bel: str) -> dict[str, Any]:
     return {
         "hide_name": 0,
         "type": "LUT4",

@@ -82,8 +82,9 @@ class FakeTools:
 
 
 def _with_fixed_cells(report: dict[str, Any], design: dict[str, Any]) -> dict[str, Any]:
-    """nextpnr's report with the cells counted that have a place of their own from the start."""
-    fixed = sum("BEL" in cell.get("attributes", {}) for cell in design["modules"]["top"]["cells"].values())
+    """nextpnr's report with the look-up tables counted that only take places."""
+    cells = design["modules"]["top"]["cells"].values()
+    fixed = sum(cell["type"] == "LUT4" and "BEL" in cell.get("attributes", {}) for cell in cells)
     tables = report["utilization"]["TRELLIS_COMB"]
     counted = {"TRELLIS_COMB": tables | {"used": tables["used"] + fixed}}
     return report | {"utilization": report["utilization"] | counted}

@@ -64,7 +64,7 @@ def design(**others: dict[str, Any]) -> dict[str, Any]:
     return {"ports": {}, "cells": cells | others}
 
 
-@pytest.mark.parametrize(("changes", "enable"), [({}, ENABLE), ({"CEMUX": "1"}, "1")])
+@pytest.mark.parametrize(("changes", "enable"), [({}, ENABLE), ({"CEMUX": "1 "}, "1")])
 def test_registers_behind_a_memory_become_its_own(changes: dict[str, str], enable: int | str) -> None:
     module = design(**{f"register_{k}": register(k, **changes) for k in range(4)}, reader=table(KEPT))
     assert absorb_output_registers(module) == 4

@@ -1,0 +1,105 @@
+"""Multipliers and memories that logic connects strongly get places near each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dovetail.fpga.boards import BOARDS, ULX3S_85F, Board
+from dovetail.fpga.flow.errors import ToolMissing
+from dovetail.fpga.flow.floorplan import arrange, floorplan, strengths
+from dovetail.fpga.flow.grid import sites
+
+ECP5 = [board for board in BOARDS.values() if board.device.startswith("LFE5U")]
+LENGTH = 12
+GROUPS = 5
+
+
+def cell(kind: str, inputs: list[int], outputs: list[int]) -> dict[str, Any]:
+    return {"type": kind, "connections": {"I": inputs, "O": outputs, "UNUSED": ["x", "0"]}}
+
+
+def rings() -> dict[str, dict[str, Any]]:
+    """Separate rings, each of multipliers and memories by turns, with a table between each two."""
+    cells, net = {}, 0
+    for step in range(LENGTH):  # so that neighbours are far from each other in the netlist
+        for group in range(GROUPS):
+            net = 1000 * (group + 1)
+            here, after = net + 2 * step, net + 2 * ((step + 1) % LENGTH)
+            kind = ("MULT18X18D", "DP16KD")[step % 2]
+            cells[f"group_{group}.{step}"] = cell(kind, [here], [here + 1])
+            cells[f"group_{group}.table_{step}"] = cell("LUT4", [here + 1], [after])
+    return cells
+
+
+def place_of(bel: str) -> tuple[int, int]:
+    x, y, _ = bel.split("/")
+    return int(x[1:]), int(y[1:])
+
+
+@pytest.mark.parametrize("board", ECP5, ids=lambda board: board.name)
+def test_there_are_as_many_sites_as_the_device_has(board: Board) -> None:
+    found = sites(board.device)
+    assert (len(found["MULT18X18D"]), len(found["DP16KD"])) == (board.capacity.dsp, board.capacity.bram)
+    bels = [site.bel for one in found.values() for site in one]
+    assert len(set(bels)) == len(bels)
+
+
+def test_what_is_connected_is_near() -> None:
+    cells = rings()
+    places = floorplan(cells, ULX3S_85F.device)
+    assert set(places) == {name for name in cells if "table" not in name}
+    assert len(set(places.values())) == len(places)
+    assert all(("MULT18" in bel) == (cells[name]["type"] == "MULT18X18D") for name, bel in places.items())
+    at = {name: np.array(place_of(bel)) for name, bel in places.items()}
+    steps = [
+        np.abs(at[f"group_{group}.{step}"] - at[f"group_{group}.{(step + 1) % LENGTH}"]).sum()
+        for group in range(GROUPS)
+        for step in range(LENGTH)
+    ]
+    others = [np.abs(a - b).sum() for a in at.values() for b in at.values()]
+    assert np.mean(steps) < np.mean(others) / 3
+
+
+def test_the_same_netlist_gets_the_same_floorplan() -> None:
+    assert floorplan(rings(), ULX3S_85F.device) == floorplan(rings(), ULX3S_85F.device)
+
+
+def test_strengths_are_those_of_resistors_in_series_and_side_by_side() -> None:
+    cells = {
+        "a": cell("DP16KD", [], [1, 3]),
+        "table": cell("LUT4", [1], [2]),
+        "b": cell("DP16KD", [2, 4], []),
+        "buffer": cell("LUT4", [3], [4]),
+        "alone": cell("DP16KD", [5], [6]),
+    }
+    found = strengths(cells, ["a", "b", "alone"])
+    np.testing.assert_allclose(found, [[0, 1, 0], [1, 0, 0], [0, 0, 0]], atol=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 12), st.integers(0, 6), st.integers(0, 2**32 - 1))
+def test_things_get_different_places_of_their_kind(count: int, spare: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    strength = rng.random((count, count))
+    strength += strength.T
+    np.fill_diagonal(strength, 0)
+    at = rng.random(count + spare)
+    kinds = ["ab"[number % 2] for number in range(count)]
+    place_kinds = kinds + ["b"] * spare
+    found = arrange(strength, np.abs(at[:, None] - at), kinds, place_kinds, seed=seed)
+    assert len(set(found)) == count
+    assert [place_kinds[place] for place in found] == kinds
+
+
+def test_a_design_without_such_cells_has_no_floorplan() -> None:
+    assert floorplan({"table": cell("LUT4", [1], [2])}, ULX3S_85F.device) == {}
+
+
+def test_a_device_that_nextpnr_does_not_know_is_named() -> None:
+    with pytest.raises(ToolMissing, match="does not describe LFE5U-99F"):
+        floorplan(rings(), "LFE5U-99F")
