@@ -106,7 +106,8 @@ def tuner(
         console.print(_table(found, confirmed=not no_confirm))
         slowest = max(one.prediction_ms for one in found.layers)
         where = "in simulation" if no_confirm else "on the RTL"
-        console.print(f"\ncycles are those {where}; tuned is the worst that {found.models[0]} found with any seed")
+        console.print(f"\ncycles are those {where}; tuned is the worst that {found.models[0]} found with any seed,")
+        console.print("or untuned where that is better, as in `dovetail tune`")
         console.print(f"a prediction takes {slowest:.3f} ms at most, features included")
     same = all(one.rtl == one.measured for layer in found.layers for one in layer.schedules)
     raise typer.Exit(RIGHT if no_confirm or same else WRONG)

@@ -80,7 +80,10 @@ def _layer(bench: Bench, part: Part, searches: Mapping[str, Sequence[Found]], ma
     def cycles(index: int) -> Cycles:
         return Cycles(costs[index], None if machine is None else _on_rtl(part, index, machine))
 
-    tuned = [search.best for search in next(iter(searches.values())) if search.best is not None]
+    # A tuner measures the untuned schedule too; the searches here are to do without.
+    kept = [default] if default is not None and default in costs else []
+    bests = [[*kept, search.best] for search in next(iter(searches.values())) if search.best is not None]
+    tuned = [min(several, key=costs.__getitem__) for several in bests]
     return LayerCurves(
         name=part.name,
         settings=space.size,

@@ -38,8 +38,8 @@ class LayerCurves:
     settings, candidates:
         That fit the machine, and that were measured for any of the searches.
     untuned, tuned, known:
-        What the schedule takes that is used without records; the worst over seeds of those that the first model
-        found; the best of all candidates.
+        What the schedule takes that is used without records; the worst over seeds of what the first model found, or
+        the untuned one where that is better; the best of all candidates.
     array:
         Cycles in which the array's multipliers would do it, if none were ever idle.
     prediction_ms:

@@ -61,7 +61,7 @@ def plot_tuner(found: TunerResult, path: Path) -> None:
 
     rows = -(-(len(found.layers) + 1) // COLUMNS)
     figure = Figure(figsize=(3.2 * COLUMNS, 2.5 * rows), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False).flat
+    grid = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
     handles: dict[str, Any] = {}
     for axes, layer in zip(grid, found.layers, strict=False):
         for model, color in COLORS.items():
@@ -77,7 +77,7 @@ def plot_tuner(found: TunerResult, path: Path) -> None:
         axes.set_xlim(1, found.trials)
         axes.grid(True, linewidth=0.3)
         axes.tick_params(labelsize=8)
-    for axes in list(grid):
+    for axes in grid[len(found.layers) :]:
         axes.set_axis_off()
     figure.legend(handles.values(), handles.keys(), loc="lower right", fontsize=10)
     figure.supxlabel("schedules measured", fontsize=10)

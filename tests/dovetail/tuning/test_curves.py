@@ -73,6 +73,7 @@ def test_the_benchmark_compares_models_and_runs_what_it_found_on_the_rtl(
     for one in found["layers"]:
         assert 40 <= one["candidates"] <= one["settings"]
         assert one["known"]["rtl"] == one["known"]["measured"] <= one["tuned"]["measured"] == one["tuned"]["rtl"]
+        assert one["tuned"]["rtl"] <= one["untuned"]["rtl"]
         assert one["untuned"]["rtl"] >= one["known"]["rtl"] >= one["array"]
     assert plot.stat().st_size > 0
     assert "tuned is the worst that xgboost found" in capsys.readouterr().out
