@@ -68,8 +68,8 @@ class Functions:
         assert plan.processor is not None
         require_processor(plan.processor)
         pool.provide()
-        self._engine = objects.load(library.objects.values())
-        self._addresses = {name: objects.address_of(self._engine, name) for name in library.objects}
+        self._code = objects.load(library.objects.values())
+        self._addresses = {name: self._code.address_of(name) for name in library.objects}
         if plan.threads > 1:
             self._pool = pool.pool(plan.threads)
 

@@ -44,10 +44,25 @@ def assemble(kind: str, text: str) -> bytes:
     return cached(kind, [host().name, ",".join(host().features), text], make)
 
 
-def load(objects: Iterable[bytes]) -> llvm.ExecutionEngine:
-    """The engine that owns loaded objects: addresses of their functions are valid as long as it lives.
+class Code:
+    """Loaded objects: addresses of their functions are valid as long as this lives."""
 
-    The code is trusted; what is checked is that it can be linked.
+    def __init__(self, library: llvm.ResourceTracker, names: Iterable[str]) -> None:
+        self._library = library
+        self._names = frozenset(names)
+
+    def address_of(self, function: str) -> int:
+        """Where a function begins. Raises `NativeError` when none has that name."""
+        if function not in self._names:
+            raise NativeError(f"no object defines the function {function!r}")
+        return int(self._library[function])
+
+
+def load(objects: Iterable[bytes]) -> Code:
+    """Load object files into this process. They are trusted; what is checked is that they can be linked.
+
+    LLVM's JITLink gives each object one range of memory. What it follows, RuntimeDyld, may put an object's code and
+    constants further apart than instructions reach, and then ends the process.
 
     Raises
     ------
@@ -55,7 +70,9 @@ def load(objects: Iterable[bytes]) -> llvm.ExecutionEngine:
         Bytes are no object file of this machine's kind, a function is defined twice, or one that is needed is neither
         among the objects nor in this process.
     """
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), host_machine())
+    # Only when there is a linker does `address_of_symbol` know the process.
+    linker = llvm.create_lljit_compiler(host_machine(), use_jit_link=True, suppress_errors=True)
+    builder = llvm.JITLibraryBuilder()
     defined: set[str] = set()
     needed: set[str] = set()
     for code in objects:
@@ -64,17 +81,15 @@ def load(objects: Iterable[bytes]) -> llvm.ExecutionEngine:
             raise NativeError(f"two objects define the function {min(own & defined)!r}")
         defined |= own
         needed |= others
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    for name in sorted(needed - defined):
-        if llvm.address_of_symbol(name) is None:
+        builder.add_object_img(code)
+    for name in defined:
+        builder.export_symbol(name)
+    for name in needed - defined:
+        address = llvm.address_of_symbol(name)
+        if address is None:
             raise NativeError(f"the code calls {name!r}, which this process does not have")
-    engine.finalize_object()
-    return engine
-
-
-def address_of(engine: llvm.ExecutionEngine, function: str) -> int:
-    """Where a function of loaded objects begins. Raises `NativeError` when none has that name."""
-    address = int(engine.get_function_address(function))
-    if not address:
-        raise NativeError(f"no object defines the function {function!r}")
-    return address
+        builder.import_symbol(name, address)
+    try:
+        return Code(builder.link(linker, "code"), defined)
+    except RuntimeError as error:
+        raise NativeError(f"the code cannot be linked: {' '.join(str(error).split())}") from None

@@ -26,19 +26,19 @@ _lock = threading.Lock()
 
 
 @lru_cache(maxsize=1)
-def provide() -> llvm.ExecutionEngine:
+def provide() -> objects.Code:
     """Makes `PARALLEL_FOR` known to objects that are loaded from now on."""
     source = pool_source.source(host().triple.partition("-")[0])
-    engine = objects.load([objects.assemble(CACHE_KIND, source)])
-    llvm.add_symbol(PARALLEL_FOR, objects.address_of(engine, PARALLEL_FOR))
-    return engine
+    code = objects.load([objects.assemble(CACHE_KIND, source)])
+    llvm.add_symbol(PARALLEL_FOR, code.address_of(PARALLEL_FOR))
+    return code
 
 
 class Pool:
     """`threads` - 1 sleeping threads, and memory that they share with callers; see `pool_source`."""
 
     def __init__(self, threads: int) -> None:
-        worker = ctypes.c_void_p(objects.address_of(provide(), "dovetail_worker"))
+        worker = ctypes.c_void_p(provide().address_of("dovetail_worker"))
         self._libc = ctypes.CDLL(None)
         self._memory = ctypes.create_string_buffer(pool_source.POOL_BYTES + pool_source.LINE)
         self.address = -(-ctypes.addressof(self._memory) // pool_source.LINE) * pool_source.LINE

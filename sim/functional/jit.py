@@ -22,18 +22,18 @@ class Kernels:
     gemm: Callable[..., int]
     alu: Callable[..., int]
     out: Callable[..., None]
-    engine: object
+    code: object
     """Owns the code; it lives as long as the functions may be called."""
 
 
 @lru_cache(maxsize=16)
 def kernels(config: Config) -> Kernels:
     """The functions for `config`, from the cache folder when they are there."""
-    engine = objects.load([objects.assemble(CACHE_KIND, module(config))])
+    code = objects.load([objects.assemble(CACHE_KIND, module(config))])
     address, size = ctypes.c_void_p, ctypes.c_int32
     return Kernels(
-        gemm=ctypes.CFUNCTYPE(size, *[address] * 5)(objects.address_of(engine, "gemm")),
-        alu=ctypes.CFUNCTYPE(size, *[address] * 4)(objects.address_of(engine, "alu")),
-        out=ctypes.CFUNCTYPE(None, *[address] * 5)(objects.address_of(engine, "out")),
-        engine=engine,
+        gemm=ctypes.CFUNCTYPE(size, *[address] * 5)(code.address_of("gemm")),
+        alu=ctypes.CFUNCTYPE(size, *[address] * 4)(code.address_of("alu")),
+        out=ctypes.CFUNCTYPE(None, *[address] * 5)(code.address_of("out")),
+        code=code,
     )

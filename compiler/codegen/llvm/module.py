@@ -96,11 +96,11 @@ class LlvmModule:
                 f"{self.name} is compiled for {self.target.name} and cannot be called here; use object_code"
             )
         _ = self._pool  # it defines a symbol that the object needs
-        self._engine = objects.load([self.object_code()])
+        self._code = objects.load([self.object_code()])
         arguments = [ctypes.c_void_p] * len(self.program.params)
         arguments += [ctypes.c_int64] * len(self.program.sizes)  # type: ignore[list-item]
         kind = ctypes.CFUNCTYPE(None, *arguments, ctypes.c_void_p, ctypes.c_void_p)
-        return kind(objects.address_of(self._engine, self.name))
+        return kind(self._code.address_of(self.name))
 
     @cached_property
     def _workspace(self) -> int:
