@@ -1,14 +1,20 @@
-"""What nextpnr is told of places before it places: a floorplan, and room for wires."""
+"""What nextpnr is told of places before it places: a floorplan, copies of what is needed afar, and room for wires."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from dovetail.fpga.boards import Board
 
+from .copies import copy_registers
 from .floorplan import floorplan
+from .grid import sites
+from .network import Network
 from .room import reserved
 
 
@@ -46,10 +52,21 @@ def fix_places(netlist: Path, board: Board, top: str, used: int, target: Path) -
         nextpnr's package does not describe the device.
     """
     design = json.loads(netlist.read_bytes())
-    cells = design["modules"][top]["cells"]
-    for name, bel in floorplan(cells, board.device).items():
-        cells[name].setdefault("attributes", {})["BEL"] = bel
+    module = design["modules"][top]
+    _fix(module, board)
     room = reserved(board, used)
-    cells |= room
+    module["cells"] |= room
     target.write_text(json.dumps(design))
     return Places(target, len(room))
+
+
+def _fix(module: dict[str, Any], board: Board) -> None:
+    cells, kinds = module["cells"], sites(board.device).keys()
+    fixed = [name for name, cell in cells.items() if cell["type"] in kinds]
+    if not fixed:
+        return
+    network = Network(cells, fixed)
+    plan = floorplan(network, [cells[name]["type"] for name in fixed], board.device)
+    for name, site in zip(fixed, plan, strict=True):
+        cells[name].setdefault("attributes", {})["BEL"] = site.bel
+    copy_registers(module, network.positions(np.array([(site.x, site.y) for site in plan], np.float64)))

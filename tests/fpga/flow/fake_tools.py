@@ -37,9 +37,16 @@ MODULES = (
 def netlist(cells: Mapping[str, str] = CELLS) -> str:
     """A flat netlist as Yosys writes it, of cells by name."""
     all_cells = dict.fromkeys(MODULES, "$scopeinfo") | dict(cells)
-    plain = {"connections": {}, "port_directions": {}, "parameters": {"DATA_WIDTH_B": "10010"}}
-    described = {name: {"type": kind, **plain} for name, kind in all_cells.items()}
-    return json.dumps({"modules": {"top": {"ports": {}, "cells": described}}})
+    described = {
+        name: {
+            "type": kind,
+            "parameters": {"DATA_WIDTH_B": "10010"},
+            "connections": {"Q": [number]} if kind == "TRELLIS_FF" else {},
+            "port_directions": {"Q": "output"} if kind == "TRELLIS_FF" else {},
+        }
+        for number, (name, kind) in enumerate(all_cells.items())
+    }
+    return json.dumps({"modules": {"top": {"ports": {}, "cells": described, "netnames": {}}}})
 
 
 def timing(mhz: float, target_mhz: float = TARGET_MHZ) -> dict[str, Any]:

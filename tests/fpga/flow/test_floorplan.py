@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from dovetail.fpga.boards import BOARDS, ULX3S_85F, Board
 from dovetail.fpga.flow.errors import ToolMissing
-from dovetail.fpga.flow.floorplan import arrange, floorplan, strengths
-from dovetail.fpga.flow.grid import sites
+from dovetail.fpga.flow.floorplan import arrange, floorplan
+from dovetail.fpga.flow.grid import Site, sites
+from dovetail.fpga.flow.network import Network
 
 ECP5 = [board for board in BOARDS.values() if board.device.startswith("LFE5U")]
 LENGTH = 12
@@ -36,9 +37,9 @@ def rings() -> dict[str, dict[str, Any]]:
     return cells
 
 
-def place_of(bel: str) -> tuple[int, int]:
-    x, y, _ = bel.split("/")
-    return int(x[1:]), int(y[1:])
+def plan(cells: dict[str, dict[str, Any]], device: str = ULX3S_85F.device) -> dict[str, Site]:
+    fixed = [name for name in cells if "table" not in name]
+    return dict(zip(fixed, floorplan(Network(cells, fixed), [cells[n]["type"] for n in fixed], device), strict=True))
 
 
 @pytest.mark.parametrize("board", ECP5, ids=lambda board: board.name)
@@ -51,11 +52,10 @@ def test_there_are_as_many_sites_as_the_device_has(board: Board) -> None:
 
 def test_what_is_connected_is_near() -> None:
     cells = rings()
-    places = floorplan(cells, ULX3S_85F.device)
-    assert set(places) == {name for name in cells if "table" not in name}
+    places = plan(cells)
     assert len(set(places.values())) == len(places)
-    assert all(("MULT18" in bel) == (cells[name]["type"] == "MULT18X18D") for name, bel in places.items())
-    at = {name: np.array(place_of(bel)) for name, bel in places.items()}
+    assert all(("MULT18" in site.bel) == (cells[name]["type"] == "MULT18X18D") for name, site in places.items())
+    at = {name: np.array((site.x, site.y)) for name, site in places.items()}
     steps = [
         np.abs(at[f"group_{group}.{step}"] - at[f"group_{group}.{(step + 1) % LENGTH}"]).sum()
         for group in range(GROUPS)
@@ -66,19 +66,7 @@ def test_what_is_connected_is_near() -> None:
 
 
 def test_the_same_netlist_gets_the_same_floorplan() -> None:
-    assert floorplan(rings(), ULX3S_85F.device) == floorplan(rings(), ULX3S_85F.device)
-
-
-def test_strengths_are_those_of_resistors_in_series_and_side_by_side() -> None:
-    cells = {
-        "a": cell("DP16KD", [], [1, 3]),
-        "table": cell("LUT4", [1], [2]),
-        "b": cell("DP16KD", [2, 4], []),
-        "buffer": cell("LUT4", [3], [4]),
-        "alone": cell("DP16KD", [5], [6]),
-    }
-    found = strengths(cells, ["a", "b", "alone"])
-    np.testing.assert_allclose(found, [[0, 1, 0], [1, 0, 0], [0, 0, 0]], atol=1e-3)
+    assert plan(rings()) == plan(rings())
 
 
 @settings(max_examples=25, deadline=None)
@@ -96,10 +84,6 @@ def test_things_get_different_places_of_their_kind(count: int, spare: int, seed:
     assert [place_kinds[place] for place in found] == kinds
 
 
-def test_a_design_without_such_cells_has_no_floorplan() -> None:
-    assert floorplan({"table": cell("LUT4", [1], [2])}, ULX3S_85F.device) == {}
-
-
 def test_a_device_that_nextpnr_does_not_know_is_named() -> None:
     with pytest.raises(ToolMissing, match="does not describe LFE5U-99F"):
-        floorplan(rings(), "LFE5U-99F")
+        plan(rings(), "LFE5U-99F")
