@@ -19,14 +19,10 @@ def latency(config: Config) -> int:
 
 
 class GemmArray(wiring.Component):
-    """``sums[b, o] = sum over i of inp[b, i] * wgt[o, i]``, exact, a new one every cycle.
-
-    The sums of a cycle with `en` appear `LATENCY` cycles later and stay until the next; in between the registers rest.
+    """``sums[b, o] = sum over i of inp[b, i] * wgt[o, i]``, exact, `LATENCY` cycles later, new ones every cycle.
 
     Members
     -------
-    en: In(1)
-        `inp` and `wgt` are to be multiplied.
     inp: In
         ``batch x block_in`` int8, element (b, i) at place ``b * block_in + i``.
     wgt: In
@@ -41,7 +37,6 @@ class GemmArray(wiring.Component):
         self.LATENCY = latency(config)
         super().__init__(
             {
-                "en": In(1),
                 "inp": In(config.inp_bytes * 8),
                 "wgt": In(config.wgt_bytes * 8),
                 "sums": Out(config.batch * config.block_out * self.sum_bits),
@@ -54,16 +49,10 @@ class GemmArray(wiring.Component):
         levels = clog2(config.block_in)
         stages_at = Counter(levels - levels * stage // config.add_stages for stage in range(config.add_stages))
 
-        enables = [self.en]
-        for stage in range(self.LATENCY - 1):
-            enable = Signal(name=f"en_{stage + 1}")
-            m.d.sync += enable.eq(enables[-1])
-            enables.append(enable)
-
-        inp, wgt, forming = self.inp, self.wgt, enables[: config.mul_stages]
-        if len(forming) > 1:
-            inp, wgt = (register(m, v, forming[0], name) for v, name in ((inp, "inp_held"), (wgt, "wgt_held")))
-            del forming[0]
+        inp, wgt, forming = self.inp, self.wgt, config.mul_stages
+        if forming > 1:
+            inp, wgt = register(m, inp, "inp_held"), register(m, wgt, "wgt_held")
+            forming -= 1
         inputs, weights = (
             [packed.word_select(k, width).as_signed() for k in range(len(packed) // width)]
             for packed, width in ((inp, INP_BITS), (wgt, WGT_BITS))
@@ -79,18 +68,15 @@ class GemmArray(wiring.Component):
                     terms[b, o + k].append(product)
 
         def total(addends: list[Value], excess: Value, name: str) -> Value:
-            at = config.mul_stages
             for level in range(1, levels + 1):
                 addends = _halved(addends)
                 if level == levels:
                     addends = [(addends[0] - excess)[: self.sum_bits].as_signed()]
-                stages = enables[at : at + stages_at[level]]
-                addends = [pipelined(m, v, stages, f"{name}_{level}_{k}") for k, v in enumerate(addends)]
-                at += len(stages)
+                addends = [pipelined(m, v, stages_at[level], f"{name}_{level}_{k}") for k, v in enumerate(addends)]
             return addends[0]
 
         # In step with the sums of products, up to the last register before their excess is taken off.
-        steps = forming + enables[config.mul_stages :][: config.add_stages - stages_at[levels]]
+        steps = forming + config.add_stages - stages_at[levels]
         excesses: list[Value] = [Const(0)] * config.batch
         if excess := weight_excess(platform):
             vectors = [inputs[b * config.block_in :][: config.block_in] for b in range(config.batch)]
@@ -108,11 +94,11 @@ def _halved(addends: list[Value]) -> list[Value]:
     return [addends[k] + addends[k + 1] for k in range(0, len(addends), 2)]
 
 
-def _sum_over(m: Module, addends: list[Value], enables: list[Value], name: str) -> Value:
-    """The sum of `addends`, as many cycles later as there are `enables`; its adders are spread over them."""
+def _sum_over(m: Module, addends: list[Value], steps: int, name: str) -> Value:
+    """The sum of `addends`, `steps` cycles later; its adders are spread over them."""
     levels = clog2(len(addends))
-    for step, enable in enumerate(enables):
-        for _ in range(levels * step // len(enables), levels * (step + 1) // len(enables)):
+    for step in range(steps):
+        for _ in range(levels * step // steps, levels * (step + 1) // steps):
             addends = _halved(addends)
-        addends = [register(m, v, enable, f"{name}_{step}_{k}") for k, v in enumerate(addends)]
+        addends = [register(m, v, f"{name}_{step}_{k}") for k, v in enumerate(addends)]
     return addends[0]

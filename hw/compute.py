@@ -122,15 +122,13 @@ class ComputeUnit(wiring.Component):
             self.inp_read.index.eq(src),
             self.wgt_read.en.eq(at_index.valid & at_index.gemm),
             self.wgt_read.index.eq(wgt),
-            array.en.eq(slots[OPERAND_STAGE].valid & slots[OPERAND_STAGE].gemm),
             array.inp.eq(self.inp_read.data),
             array.wgt.eq(self.wgt_read.data),
         ]
         gathers = before - 1
         vector = self.inp_read.data
         for stage in range(OPERAND_STAGE, gathers):
-            with_alu = slots[stage].valid & ~slots[stage].gemm
-            vector = register(m, vector, with_alu, f"vector_{stage + 1}")
+            vector = register(m, vector, f"vector_{stage + 1}")
         operand = self._operand(m, slots[gathers], vector)
         control = Signal(LaneControl, reset_less=True)
         takes_sums, from_acc, fetches = (Signal(reset_less=True) for _ in range(3))
@@ -147,12 +145,16 @@ class ComputeUnit(wiring.Component):
         early = reads - 1
         m.d.sync += self.acc_read.en.eq(slots[early].valid & ~slots[early].overwrite & ~same(early, reads))
         results = [Signal(config.acc_bytes * 8, name=f"result_{age}", reset_less=True) for age in range(READ_LATENCY)]
+        # Each is compared a stage early, so that registers of their own reach the lanes.
         follows, forward, newer, older = Signal(), Signal(), Signal(), Signal()
+        will_be_newer, will_be_older = Signal(), Signal()
         m.d.sync += [
             follows.eq(same(before - 1, before)),  # then same(before, execute)
             forward.eq(follows),
-            newer.eq(same(reads, execute)),
-            older.eq(same(reads, execute + 1)),
+            will_be_newer.eq(same(early, before)),  # then same(reads, execute)
+            newer.eq(will_be_newer),
+            will_be_older.eq(same(early, execute)),
+            older.eq(will_be_older),
         ]
         held = Signal(config.acc_bytes * 8, reset_less=True)
         m.d.sync += held.eq(Mux(newer, results[0], Mux(older, results[1], self.acc_read.data)))
@@ -223,4 +225,4 @@ class ComputeUnit(wiring.Component):
                 element = vector.word_select(b * config.block_in + o, INP_BITS)
             extended = Cat(element, element[-1].replicate(IMM_BITS - INP_BITS))
             operands.append(Mux(slot.source == AluSource.INP, extended, slot.imm))
-        return register(m, Cat(operands), slot.valid & ~slot.gemm, "operand")
+        return register(m, Cat(operands), "operand")

@@ -97,12 +97,8 @@ class OutputPipeline(wiring.Component):
                 lanes = [SimpleNamespace(record=self.record[k], **vars(lane)) for k, lane in enumerate(lanes)]
             entered.append(valid)
             name = stage.__name__.strip("_")
-            # That a group enters is known late in its cycle; what the first registers hold without one is no matter.
-            enable = valid if entered[:-1] else Const(1)
-            lanes = [
-                _registers(platform, m, enable, stage(lane, self.post), f"{name}_{k}") for k, lane in enumerate(lanes)
-            ]
-            tag = _registers(platform, m, enable, SimpleNamespace(tag=tag), name).tag
+            lanes = [_registers(platform, m, stage(lane, self.post), f"{name}_{k}") for k, lane in enumerate(lanes)]
+            tag = register(m, tag, f"{name}_tag")
             next_valid = Signal(name=f"{name}_valid")
             m.d.sync += next_valid.eq(valid)
             valid = next_valid
@@ -129,15 +125,15 @@ class _Row(NamedTuple):
     bits: Value
 
 
-def _registers(platform: object, m: Module, enable: Value, values: SimpleNamespace, name: str) -> SimpleNamespace:
-    """Each of `values` a cycle later; they move only with `enable`."""
+def _registers(platform: object, m: Module, values: SimpleNamespace, name: str) -> SimpleNamespace:
+    """Each of `values` a cycle later."""
 
     def registered(key: str, value: _Product | _Row | Value) -> Value:
         if isinstance(value, _Row):
             value = times_two_bits(platform, m, *value)
         if isinstance(value, _Product):
-            return product(platform, m, *value, [enable], f"{name}_{key}")
-        return register(m, Value.cast(value), enable, f"{name}_{key}")
+            return product(platform, m, *value, 1, f"{name}_{key}")
+        return register(m, Value.cast(value), f"{name}_{key}")
 
     return SimpleNamespace(**{key: registered(key, value) for key, value in vars(values).items()})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -24,11 +23,11 @@ class HasProducts(Protocol):
     weight_excess: int
 
     def product_pair(
-        self, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
+        self, m: Module, x: Value, weights: tuple[Value, Value], stages: int, name: str
     ) -> tuple[Value, Value]:
         """As the function `product_pair`."""
 
-    def product(self, m: Module, a: Value, b: Value, enables: Sequence[Value], name: str) -> Value:
+    def product(self, m: Module, a: Value, b: Value, stages: int, name: str) -> Value:
         """As the function `product`."""
 
     def times_two_bits(self, m: Module, x: Value, bits: Value) -> Value:
@@ -39,9 +38,9 @@ class HasProducts(Protocol):
 
 
 def product_pair(
-    platform: object, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
+    platform: object, m: Module, x: Value, weights: tuple[Value, Value], stages: int, name: str
 ) -> tuple[Value, Value]:
-    """``x * weights[0]`` and ``x * weights[1]``, a cycle later for each of the `enables`.
+    """``x * weights[0]`` and ``x * weights[1]``, `stages` cycles later.
 
     Parameters
     ----------
@@ -49,9 +48,8 @@ def product_pair(
         Forms the products if it can (`HasProducts`); else they are written as multiplications.
     x, weights:
         int8; the first weight is uint8 if the platform has an excess.
-    enables:
-        One for each of the pipeline's stages, in their order, 1 at least: its registers move in cycles in which it is
-        high.
+    stages:
+        Of the pipeline, 1 at least.
     name:
         Begins the names of registers.
 
@@ -60,16 +58,16 @@ def product_pair(
     Two signed values of 16 bits.
     """
     if isinstance(platform, HasProducts):
-        return platform.product_pair(m, x, weights, enables, name)
-    lower, upper = (pipelined(m, x * weight, enables, f"{name}_{k}") for k, weight in enumerate(weights))
+        return platform.product_pair(m, x, weights, stages, name)
+    lower, upper = (pipelined(m, x * weight, stages, f"{name}_{k}") for k, weight in enumerate(weights))
     return lower, upper
 
 
-def product(platform: object, m: Module, a: Value, b: Value, enables: Sequence[Value], name: str) -> Value:
-    """``a * b``, with their signs, a cycle later for each of the `enables`."""
+def product(platform: object, m: Module, a: Value, b: Value, stages: int, name: str) -> Value:
+    """``a * b``, with their signs, `stages` cycles later."""
     if isinstance(platform, HasProducts):
-        return platform.product(m, a, b, enables, name)
-    return pipelined(m, a * b, enables, name)
+        return platform.product(m, a, b, stages, name)
+    return pipelined(m, a * b, stages, name)
 
 
 def times_two_bits(platform: object, m: Module, x: Value, bits: Value) -> Value:
@@ -117,16 +115,15 @@ def kept_weights(platform: object, weights: Value, block_in: int) -> Value:
     return weights ^ Const(first, len(weights)) if excess else weights
 
 
-def register(m: Module, value: Value, enable: Value, name: str) -> Signal:
-    """`value` as it was in the last cycle with `enable`. It is not reset: whether data counts is kept elsewhere."""
+def register(m: Module, value: Value, name: str) -> Signal:
+    """`value` a cycle later. It is not reset: whether data counts is kept elsewhere."""
     held = Signal(value.shape(), name=name, reset_less=True)
-    with m.If(enable):
-        m.d.sync += held.eq(value)
+    m.d.sync += held.eq(value)
     return held
 
 
-def pipelined(m: Module, value: Value, enables: Sequence[Value], name: str) -> Value:
-    """`value` behind a register for each of `enables`, in their order."""
-    for stage, enable in enumerate(enables):
-        value = register(m, value, enable, f"{name}_{stage}")
+def pipelined(m: Module, value: Value, stages: int, name: str) -> Value:
+    """`value`, `stages` cycles later."""
+    for stage in range(stages):
+        value = register(m, value, f"{name}_{stage}")
     return value

@@ -14,8 +14,6 @@ That three values of 8 bits give the right products in all 2**24 cases is checke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
 from dovetail.hw.products import pipelined, register
@@ -49,7 +47,7 @@ class Ecp5Arithmetic:
     multipliers: int | None = None
 
     def product_pair(
-        self, m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
+        self, m: Module, x: Value, weights: tuple[Value, Value], stages: int, name: str
     ) -> tuple[Value, Value]:
         """As `hw.products.product_pair`.
 
@@ -57,21 +55,19 @@ class Ecp5Arithmetic:
         more the first is the multiplier's input register.
         """
         if self.multipliers == 0:
-            return _pair_of_logic(m, x, weights, enables, name)
+            return _pair_of_logic(m, x, weights, stages, name)
         if self.multipliers is not None:
             self.multipliers -= 1
         lower, upper = weights
-        within = min(INSIDE, max(1, len(enables) - 1))
-        inner, outer = enables[:within], enables[within:]
+        inner = min(INSIDE, max(1, stages - 1))
         # With `x` in the upper places none of it is needed twice for its sign, and zeros need no wires.
         unused = FACTOR_BITS - INP_BITS
         factors = Cat(lower, Const(0, SHARED_LSB - WGT_BITS), upper), Cat(Const(0, unused), x)
         wide = multiplier(m, *factors, inner)[unused:]
 
-        for enable in inner[:-1]:
-            x = register(m, x.as_signed(), enable, f"{name}_x")
-            upper = register(m, upper[:SHARED_BITS], enable, f"{name}_upper")
-        shared = register(m, product_modulo(m, x, upper, SHARED_BITS), inner[-1], f"{name}_shared")
+        x = pipelined(m, x.as_signed(), inner - 1, f"{name}_x")
+        upper = pipelined(m, upper[:SHARED_BITS], inner - 1, f"{name}_upper")
+        shared = register(m, product_modulo(m, x, upper, SHARED_BITS), f"{name}_shared")
 
         carried = Signal(signed(SHARED_BITS), name=f"{name}_carried")
         products = [Signal(signed(PRODUCT_BITS), name=f"{name}_{k}") for k in range(2)]
@@ -80,15 +76,16 @@ class Ecp5Arithmetic:
             products[0].eq(Cat(wide[:SHARED_LSB], carried)),
             products[1].eq(wide[SHARED_LSB : SHARED_LSB + PRODUCT_BITS] - carried),
         ]
-        first, second = (pipelined(m, product, outer, f"{name}_{k}") for k, product in enumerate(products))
+        first, second = (pipelined(m, product, stages - inner, f"{name}_{k}") for k, product in enumerate(products))
         return first, second
 
-    def product(self, m: Module, a: Value, b: Value, enables: Sequence[Value], name: str) -> Value:
+    def product(self, m: Module, a: Value, b: Value, stages: int, name: str) -> Value:
         """As `hw.products.product`, of factors of 18 bits with a sign or 17 without; the first registers are inside."""
         first, second = (value if value.shape().signed else Cat(value, Const(0, 1)) for value in (a, b))
         shape = (a * b).shape()
-        wide = multiplier(m, first, second, enables[:INSIDE])[: shape.width]
-        return pipelined(m, wide.as_signed() if shape.signed else wide, enables[INSIDE:], name)
+        inner = min(INSIDE, stages)
+        wide = multiplier(m, first, second, inner)[: shape.width]
+        return pipelined(m, wide.as_signed() if shape.signed else wide, stages - inner, name)
 
     def times_two_bits(self, m: Module, x: Value, bits: Value) -> Value:
         """As `hw.products.times_two_bits`."""
@@ -99,12 +96,10 @@ class Ecp5Arithmetic:
         return gated_sum(m, x, y, without_x, minus_y)
 
 
-def _pair_of_logic(
-    m: Module, x: Value, weights: tuple[Value, Value], enables: Sequence[Value], name: str
-) -> tuple[Value, Value]:
+def _pair_of_logic(m: Module, x: Value, weights: tuple[Value, Value], stages: int, name: str) -> tuple[Value, Value]:
     lower, upper = weights
     products = [_product_of_logic(m, x, lower, is_signed=False), _product_of_logic(m, x, upper)]
-    first, second = (pipelined(m, product, enables, f"{name}_{k}") for k, product in enumerate(products))
+    first, second = (pipelined(m, product, stages, f"{name}_{k}") for k, product in enumerate(products))
     return first, second
 
 
@@ -136,15 +131,15 @@ def product_modulo(m: Module, a: Value, b: Value, bits: int) -> Value:
     return total
 
 
-def multiplier(m: Module, a: Value, b: Value, enables: Sequence[Value]) -> Signal:
+def multiplier(m: Module, a: Value, b: Value, stages: int) -> Signal:
     """The signed product of a MULT18X18D (Lattice FPGA-TN-02205), one or two cycles later.
 
     Parameters
     ----------
     a, b:
         18 bits each, or fewer that are extended by their sign.
-    enables:
-        Of the output register; or of the input registers, and of it.
+    stages:
+        1 for the output register, 2 for the input registers too.
 
     Raises
     ------
@@ -160,17 +155,14 @@ def multiplier(m: Module, a: Value, b: Value, enables: Sequence[Value]) -> Signa
             ports[f"i_{letter}{k}"] = factor[min(k, len(value) - 1)]
         ports[f"i_SIGNED{letter}"] = 1
         ports[f"i_SOURCE{letter}"] = 0
-    registers: dict[str, str] = {}
-    places = [("INPUTA", "INPUTB"), ("OUTPUT",)][-len(enables) :]
-    for line, names in enumerate(places):
-        ports[f"i_CE{line}"] = enables[line]
-        for place in names:
-            registers |= {f"p_REG_{place}_CLK": "CLK0", f"p_REG_{place}_CE": f"CE{line}"}
+    places = ["OUTPUT", "INPUTA", "INPUTB"][: 2 * stages - 1]
+    registers = {f"p_REG_{place}_CLK": "CLK0" for place in places}
     product = Signal(signed(RESULT_BITS), name="product")
     m.submodules += Instance(
         "MULT18X18D",
         p_GSR="DISABLED",
         i_CLK0=ClockSignal(),
+        i_CE0=1,
         i_RST0=0,
         **registers,
         **ports,

@@ -1,8 +1,8 @@
-"""Copies of registers that many read: one for those of each neighbourhood.
+"""Copies of what many read: one for those of each neighbourhood.
 
 A bit that steers all lanes is 9 ns from the furthest of them on an 85F, more than half of a period, and nextpnr copies
-nothing. Copies hold the same, and come with the clock at which the register would: only what leads into them has
-further to go, so registers are left alone that have more than a little logic in front.
+nothing. A register's copies hold the same, and come with the same clock; so do a table's, of what it reads. Only what
+leads into them has further to go: what has more than a little logic in front is left alone.
 """
 
 from __future__ import annotations
@@ -11,26 +11,31 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-REGISTER, CHAIN = "TRELLIS_FF", "CCU2C"
-LOGIC = {"LUT4": 1, CHAIN: 2}
-"""Levels of logic in a cell."""
-DEEPEST = 2
-"""Levels in front of a register that is copied."""
-READERS = 16
-"""Of a register that is copied, at least."""
-NEIGHBOURS = 4
-"""Readers of a copy, at least."""
-SPAN = 16.0
-"""Tiles from one end of a neighbourhood to the other, columns and rows added up, where there are readers enough."""
-
+Cells = Mapping[str, Mapping[str, Any]]
 T = TypeVar("T")
 Place = tuple[float, float]
 Pin = tuple[str, str, int]
 """A reader: a cell, its port, and which bit of that."""
 
+TABLE, REGISTER = "LUT4", "TRELLIS_FF"
+OUTPUTS = {TABLE: "Z", REGISTER: "Q"}
+"""The port of each type that is copied."""
+LEVELS = {TABLE: 1, "PFUMX": 1, "L6MUX21": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 2}
+"""How long a cell takes, in tables."""
+MEMORY, UNREGISTERED, SLOW = "DP16KD", "NOREG", 8
+"""The same of a block memory that has no registers at its outputs: 5.8 ns."""
+DEEPEST = 2
+"""Levels at most, of what is copied and in front of it."""
+READERS = 16
+"""Of what is copied, at least."""
+NEIGHBOURS = 4
+"""Readers of a copy, at least."""
+SPAN = 16.0
+"""Tiles from one end of a neighbourhood to the other, columns and rows added up, where there are readers enough."""
 
-def copy_registers(module: dict[str, Any], at: Mapping[str, Place]) -> int:
-    """Copy registers whose readers are far apart; returns how many copies there are.
+
+def copy_what_is_far(module: dict[str, Any], at: Mapping[str, Place]) -> int:
+    """Copy tables and registers whose readers are far apart; returns how many copies there are.
 
     Parameters
     ----------
@@ -40,27 +45,31 @@ def copy_registers(module: dict[str, Any], at: Mapping[str, Place]) -> int:
         Where cells will be, about, by name.
     """
     cells = module["cells"]
-    readers, drivers = _readers(cells), _drivers(cells)
+    where = dict(at)
+    readers = _readers(cells)
     outside = {bit for port in module["ports"].values() for bit in port["bits"]}
-    fresh = 1 + max((bit for bit in {*readers, *drivers, *outside} if isinstance(bit, int)), default=0)
-    registers = [name for name, cell in cells.items() if cell["type"] == REGISTER]
-    count = 0
-    for name in registers:
-        net = cells[name]["connections"]["Q"][0]
+    fresh = 1 + max((bit for bit in {*readers, *outside} if isinstance(bit, int)), default=0)
+    before = len(cells)
+    for name in _in_order(cells, [name for name in cells if cells[name]["type"] in OUTPUTS]):
+        kind = cells[name]["type"]
+        (net,) = cells[name]["connections"][OUTPUTS[kind]]
         pins = readers.get(net, [])
-        if len(pins) < READERS or net in outside or _is_deep(cells, drivers, name, DEEPEST):
+        if len(pins) < READERS or net in outside:
             continue
-        _, *others = neighbourhoods(pins, [at[cell] for cell, _, _ in pins])
+        _, *others = neighbourhoods(pins, [where[cell] for cell, _, _ in pins])
         for number, group in enumerate(others, start=1):
-            twin = copy.deepcopy(cells[name])
-            twin["connections"]["Q"] = [fresh]
-            cells[f"{name}_copy_{number}"] = twin
-            module["netnames"][f"{name}_copy_{number}"] = {"hide_name": 0, "bits": [fresh], "attributes": {}}
+            twin, other = f"{name}_copy_{number}", copy.deepcopy(cells[name])
+            other["connections"][OUTPUTS[kind]] = [fresh]
+            cells[twin] = other
+            module["netnames"][twin] = {"hide_name": 0, "bits": [fresh], "attributes": {}}
+            where[twin] = where[group[0][0]]
             for cell, port, place in group:
                 cells[cell]["connections"][port][place] = fresh
+            if kind == TABLE:  # a register has all of a period to reach its copies
+                for bit, pins_of_it in _readers({twin: other}).items():
+                    readers[bit] += pins_of_it
             fresh += 1
-            count += 1
-    return count
+    return len(cells) - before
 
 
 def neighbourhoods(things: Sequence[T], at: Sequence[Place]) -> list[list[T]]:
@@ -77,7 +86,21 @@ def neighbourhoods(things: Sequence[T], at: Sequence[Place]) -> list[list[T]]:
     return [group for side in sides for group in neighbourhoods([things[k] for k in side], [at[k] for k in side])]
 
 
-def _readers(cells: Mapping[str, Mapping[str, Any]]) -> dict[int, list[Pin]]:
+def _in_order(cells: Cells, names: Sequence[str]) -> list[str]:
+    """Those that may be copied, readers before what they read: tables from the deepest on, then registers."""
+    drivers = {
+        bit: name
+        for name, cell in cells.items()
+        for port, bits in cell["connections"].items()
+        if cell["port_directions"][port] == "output"
+        for bit in bits
+    }
+    depths = {name: _levels(cells[name]) + _in_front(cells, drivers, name, DEEPEST) for name in names}
+    fit = [name for name in names if depths[name] <= DEEPEST]
+    return sorted(fit, key=lambda name: (cells[name]["type"] != TABLE, -depths[name]))
+
+
+def _readers(cells: Cells) -> dict[int, list[Pin]]:
     readers: dict[int, list[Pin]] = {}
     for name, cell in cells.items():
         for port, bits in cell["connections"].items():
@@ -88,20 +111,22 @@ def _readers(cells: Mapping[str, Mapping[str, Any]]) -> dict[int, list[Pin]]:
     return readers
 
 
-def _drivers(cells: Mapping[str, Mapping[str, Any]]) -> dict[int | str, str]:
-    return {
-        bit: name
-        for name, cell in cells.items()
-        for port, bits in cell["connections"].items()
-        if cell["port_directions"][port] == "output"
-        for bit in bits
-    }
+def _in_front(cells: Cells, drivers: Mapping[int | str, str], name: str, most: int) -> int:
+    """Levels between registers and a cell, or some number above `most`."""
+    inputs = [
+        bits for port, bits in cells[name]["connections"].items() if cells[name]["port_directions"][port] != "output"
+    ]
+    found = 0
+    for source in {drivers[bit] for bits in inputs for bit in bits if bit in drivers}:
+        levels = _levels(cells[source])
+        if levels > most:
+            return levels
+        if levels:
+            found = max(found, levels + _in_front(cells, drivers, source, most - levels))
+    return found
 
 
-def _is_deep(cells: Mapping[str, Mapping[str, Any]], drivers: Mapping[int | str, str], name: str, levels: int) -> bool:
-    """Whether more than so many levels of logic lead into a cell."""
-    cell = cells[name]
-    inputs = [port for port in cell["connections"] if cell["port_directions"][port] != "output"]
-    sources = {drivers[bit] for port in inputs for bit in cell["connections"][port] if bit in drivers}
-    within = {source: levels - LOGIC[cells[source]["type"]] for source in sources if cells[source]["type"] in LOGIC}
-    return any(left < 0 or _is_deep(cells, drivers, source, left) for source, left in within.items())
+def _levels(cell: Mapping[str, Any]) -> int:
+    if cell["type"] == MEMORY:
+        return SLOW if cell["parameters"].get("REGMODE_B", UNREGISTERED) == UNREGISTERED else 0
+    return LEVELS.get(cell["type"], 0)

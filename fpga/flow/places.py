@@ -11,7 +11,7 @@ import numpy as np
 
 from dovetail.fpga.boards import Board
 
-from .copies import copy_registers
+from .copies import copy_what_is_far
 from .floorplan import floorplan
 from .grid import sites
 from .network import Network
@@ -69,4 +69,4 @@ def _fix(module: dict[str, Any], board: Board) -> None:
     plan = floorplan(network, [cells[name]["type"] for name in fixed], board.device)
     for name, site in zip(fixed, plan, strict=True):
         cells[name].setdefault("attributes", {})["BEL"] = site.bel
-    copy_registers(module, network.positions(np.array([(site.x, site.y) for site in plan], np.float64)))
+    copy_what_is_far(module, network.positions(np.array([(site.x, site.y) for site in plan], np.float64)))

@@ -27,7 +27,6 @@ bool right(const char* pair, uint32_t number, uint32_t latency, int16_t first, i
 int main() {
   const uint32_t count = 1u << 24;
   Vpairs pairs;
-  pairs.enable = 1;
   for (uint32_t number = 0; number < count + 4; ++number) {
     const Factors next = factors(number);
     pairs.x = next.x;

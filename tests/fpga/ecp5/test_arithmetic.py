@@ -22,14 +22,13 @@ def pairs_verilog() -> str:
     """Pairs with every arrangement of registers that a machine can have, and one that gets no multiplier."""
     m = Module()
     x, lower, upper = (Signal(signed(8), name=name) for name in ("x", "lower", "upper"))
-    enable = Signal(name="enable")
-    ports: list[Signal] = [x, lower, upper, enable]
+    ports: list[Signal] = [x, lower, upper]
     platform = Ecp5Arithmetic()
     platform.multipliers = 3
     for name, stages in (("1", 1), ("2", 2), ("3", 3), ("logic", 1)):
         outputs = [Signal(signed(16), name=f"{place}_{name}") for place in ("first", "second")]
         kept = (lower.as_unsigned() ^ platform.weight_excess, upper)
-        products = product_pair(platform, m, x, kept, [enable] * stages, f"product_{name}")
+        products = product_pair(platform, m, x, kept, stages, f"product_{name}")
         m.d.comb += [output.eq(product) for output, product in zip(outputs, products, strict=True)]
         ports += outputs
     return verilog.convert(m, name="pairs", ports=ports, emit_src=False)
@@ -51,4 +50,4 @@ def test_both_products_are_right_for_all_factors(tmp_path: Path) -> None:
 
 def test_a_factor_that_is_too_wide_is_refused() -> None:
     with pytest.raises(ValueError, match="a factor of 19 bits; a MULT18X18D takes 18"):
-        multiplier(Module(), Signal(19), Signal(8), [Signal()])
+        multiplier(Module(), Signal(19), Signal(8), 1)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dovetail.fpga.flow.copies import OUTPUTS
 from dovetail.fpga.flow.errors import ToolFailed
 from dovetail.fpga.flow.tools import Task, Tool
 
@@ -41,8 +42,8 @@ def netlist(cells: Mapping[str, str] = CELLS) -> str:
         name: {
             "type": kind,
             "parameters": {"DATA_WIDTH_B": "10010"},
-            "connections": {"Q": [number]} if kind == "TRELLIS_FF" else {},
-            "port_directions": {"Q": "output"} if kind == "TRELLIS_FF" else {},
+            "connections": {OUTPUTS[kind]: [number]} if kind in OUTPUTS else {},
+            "port_directions": {OUTPUTS[kind]: "output"} if kind in OUTPUTS else {},
         }
         for number, (name, kind) in enumerate(all_cells.items())
     }

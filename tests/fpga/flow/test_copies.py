@@ -1,48 +1,52 @@
-"""Registers that are read afar get copies, and the design does what it did."""
+"""What is read afar gets copies, and the design does what it did."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.fpga.flow.copies import NEIGHBOURS, READERS, SPAN, copy_registers, neighbourhoods
+from dovetail.fpga.flow.copies import NEIGHBOURS, OUTPUTS, READERS, SPAN, copy_what_is_far, neighbourhoods
 
 PLACES = st.tuples(st.floats(0, 126), st.floats(0, 95))
 FAR = 90.0
+Module = dict[str, Any]
+At = dict[str, tuple[float, float]]
 
 
 def cell(kind: str, inputs: dict[str, list[int]], outputs: dict[str, list[int]]) -> dict[str, Any]:
     directions = dict.fromkeys(inputs, "input") | dict.fromkeys(outputs, "output")
-    return {"type": kind, "port_directions": directions, "connections": inputs | outputs}
+    return {"type": kind, "parameters": {}, "port_directions": directions, "connections": inputs | outputs}
 
 
 def register(source: int, target: int) -> dict[str, Any]:
     return cell("TRELLIS_FF", {"CLK": [0], "DI": [source]}, {"Q": [target]})
 
 
-def broadcast(levels: int = 1, *, is_port: bool = False) -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
-    """A register behind some tables that is read in two corners of a device, and where all that is."""
-    cells = {"source": register(1, 10)}
-    for level in range(levels):
-        cells[f"table_{level}"] = cell("LUT4", {"A": [10 + level]}, {"Z": [11 + level]})
-    cells["wide"] = register(10 + levels, 99)
+def table(source: int, target: int) -> dict[str, Any]:
+    return cell("LUT4", {"A": [source]}, {"Z": [target]})
+
+
+def broadcast(before: list[dict[str, Any]], ports: dict[str, int] | None = None) -> tuple[Module, At]:
+    """Cells in a chain whose last drives net 99, read in two corners of a device; and where all that is."""
+    cells = {f"chain_{number}": one for number, one in enumerate(before)}
     for number in range(READERS):
-        cells[f"reader_{number}"] = cell("LUT4", {"A": [99], "B": [100 + number]}, {"Z": [200 + number]})
-    ports = {"clk": {"bits": [0]}, "d": {"bits": [1]}, "q": {"bits": [99 if is_port else 200]}}
+        cells[f"reader_{number}"] = cell("TRELLIS_FF", {"CE": [99], "DI": [100 + number]}, {"Q": [200 + number]})
     at = {name: (0.0, 0.0) for name in cells}
     at |= {f"reader_{number}": (FAR, FAR) for number in range(0, READERS, 2)}
-    return {"ports": ports, "cells": cells, "netnames": {}}, at
+    return {"ports": {name: {"bits": [bit]} for name, bit in (ports or {}).items()}, "cells": cells, "netnames": {}}, at
 
 
-def seen(module: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def seen(module: Module) -> dict[str, dict[str, Any]]:
     """What each cell reads, copies taken for what they are of."""
+    cells = module["cells"]
+    outputs = {name: OUTPUTS[cell["type"]] for name, cell in cells.items() if cell["type"] in OUTPUTS}
     original = {
-        cell["connections"]["Q"][0]: module["cells"][name.split("_copy_")[0]]["connections"]["Q"][0]
-        for name, cell in module["cells"].items()
-        if cell["type"] == "TRELLIS_FF"
+        cells[name]["connections"][port][0]: cells[name.partition("_copy_")[0]]["connections"][port][0]
+        for name, port in outputs.items()
     }
     return {
         name: {
@@ -50,36 +54,75 @@ def seen(module: dict[str, Any]) -> dict[str, dict[str, Any]]:
             for port, bits in cell["connections"].items()
             if cell["port_directions"][port] != "output"
         }
-        for name, cell in module["cells"].items()
+        for name, cell in cells.items()
     }
 
 
-def test_readers_of_each_corner_have_a_register_there() -> None:
-    module, at = broadcast()
+def enables(module: Module, first: int) -> set[int]:
+    """The nets that every second reader has."""
+    return {module["cells"][f"reader_{number}"]["connections"]["CE"][0] for number in range(first, READERS, 2)}
+
+
+@pytest.mark.parametrize(
+    ("chain", "copied"),
+    [
+        ([register(1, 10), register(10, 99)], "chain_1"),
+        ([register(1, 10), table(10, 11), table(11, 99)], "chain_2"),
+        ([register(1, 10), table(10, 11), table(11, 12), register(12, 99)], "chain_3"),
+    ],
+)
+def test_readers_of_each_corner_have_one_there(chain: list[dict[str, Any]], copied: str) -> None:
+    module, at = broadcast(chain)
     before = copy.deepcopy(module)
-    assert copy_registers(module, at) == 1
-    nets = {module["cells"][f"reader_{number}"]["connections"]["A"][0] for number in range(0, READERS, 2)}
-    others = {module["cells"][f"reader_{number}"]["connections"]["A"][0] for number in range(1, READERS, 2)}
-    assert len(nets) == len(others) == 1 and nets != others
-    twin = module["cells"].pop("wide_copy_1")
-    assert {*twin["connections"]["Q"], 99} == nets | others
-    assert twin == before["cells"]["wide"] | {"connections": twin["connections"]}
-    module["cells"]["wide_copy_1"] = twin
+    assert copy_what_is_far(module, at) == 1
+    assert len(enables(module, 0)) == len(enables(module, 1)) == 1
+    assert enables(module, 0) != enables(module, 1)
+    (twin,) = module["cells"].keys() - before["cells"].keys()
+    named = twin.partition("_copy_")[0]
+    assert named == copied and module["cells"][twin]["type"] == module["cells"][named]["type"]
     after = seen(module)
-    assert after.pop("wide_copy_1") == after["wide"]
-    assert after == seen(before)
+    assert after.pop(twin) == after[named] and after == seen(before)
 
 
-def test_what_stays_single() -> None:
-    """A register that ends a long path, one that leaves the design, and one whose readers are all in one place."""
-    for module, at in (
-        broadcast(levels=3),
-        broadcast(is_port=True),
-        (broadcast()[0], dict.fromkeys(broadcast()[1], (5.0, 5.0))),
-    ):
+def test_a_register_is_copied_for_the_copies_of_the_table_that_reads_it() -> None:
+    module, at = broadcast([register(1, 10), table(10, 99)])
+    for number in range(READERS):
+        module["cells"][f"other_{number}"] = cell("LUT4", {"A": [10]}, {"Z": [300 + number]})
+        at[f"other_{number}"] = (0.0, 0.0)
+    for number in range(NEIGHBOURS):
+        module["cells"][f"away_{number}"] = cell("LUT4", {"A": [10]}, {"Z": [400 + number]})
+        at[f"away_{number}"] = (FAR, FAR)
+    before = copy.deepcopy(module)
+    assert copy_what_is_far(module, at) == 2
+    cells = module["cells"]
+    near, away = (cells[f"{name}_0"]["connections"]["A"] for name in ("other", "away"))
+    tables = {tuple(cells[name]["connections"]["A"]) for name in cells if name.startswith("chain_1")}
+    assert near != away and tables == {tuple(near), tuple(away)}
+    after = seen(module)
+    assert {name: after[name] for name in before["cells"]} == seen(before)
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [register(1, 10), table(10, 11), table(11, 12), table(12, 13), register(13, 99)],
+        [register(1, 10), table(10, 11), table(11, 12), table(12, 99)],
+        [cell("DP16KD", {}, {"DOB0": [10]}), register(10, 99)],
+    ],
+    ids=["much logic", "much logic, and a table", "a memory"],
+)
+def test_what_ends_a_long_path_stays_single(chain: list[dict[str, Any]]) -> None:
+    module, at = broadcast(chain)
+    before = copy.deepcopy(module)
+    assert copy_what_is_far(module, at) == 0 and module == before
+
+
+def test_what_leaves_the_design_or_is_read_in_one_place_stays_single() -> None:
+    chain = [register(1, 10), register(10, 99)]
+    alone = dict.fromkeys(broadcast(chain)[1], (5.0, 5.0))
+    for module, at in (broadcast(chain, {"q": 99}), (broadcast(chain)[0], alone)):
         before = copy.deepcopy(module)
-        assert copy_registers(module, at) == 0
-        assert module == before
+        assert copy_what_is_far(module, at) == 0 and module == before
 
 
 @given(st.lists(PLACES, min_size=1, max_size=80))
