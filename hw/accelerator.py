@@ -169,7 +169,7 @@ class Accelerator(wiring.Component):
             depth=config.acc_depth, entry_bits=config.acc_bytes * 8, lanes=lanes
         )
         m.d.comb += [
-            load.acc_grant.eq(~compute.acc_write.en),
+            load.acc_grant.eq(~compute.acc_writes_next),
             store.acc_grant.eq(~compute.acc_read.en),
             acc.read.en.eq(compute.acc_read.en | store.acc_request),
             acc.read.index.eq(store.acc_index),

@@ -53,6 +53,8 @@ class ComputeUnit(wiring.Component):
         nor the slot just before it has the same accumulator.
     acc_write: Out(BufferWrite)
         Likewise used only when the slot just behind it does not write the same accumulator.
+    acc_writes_next: Out(1)
+        `acc_write` is used in the next cycle.
     idle: Out(1)
         No instruction waits here, and no slot is in the pipeline.
     gemm_slot, alu_slot: Out(1)
@@ -76,6 +78,7 @@ class ComputeUnit(wiring.Component):
                 "wgt_read": Out(BufferRead(index_bits=config.wgt_index_bits, entry_bits=config.wgt_bytes * 8)),
                 "acc_read": Out(BufferRead(index_bits=config.acc_index_bits, entry_bits=acc_bits)),
                 "acc_write": Out(BufferWrite(index_bits=config.acc_index_bits, entry_bits=acc_bits, lanes=1)),
+                "acc_writes_next": Out(1),
                 "idle": Out(1),
                 "gemm_slot": Out(1),
                 "alu_slot": Out(1),
@@ -176,8 +179,9 @@ class ComputeUnit(wiring.Component):
         m.d.sync += [results[0].eq(Cat(lanes)), results[1].eq(results[0])]
 
         written = slots[execute + 1]
-        m.d.sync += self.acc_write.en.eq(writes(execute) & ~(writes(before) & follows))
+        m.d.sync += self.acc_write.en.eq(self.acc_writes_next)
         m.d.comb += [
+            self.acc_writes_next.eq(writes(execute) & ~(writes(before) & follows)),
             self.acc_write.index.eq(dsts[execute + 1]),
             self.acc_write.data.eq(results[0]),
             self.to_load.reserve.eq(sequencer.to_load.reserve),

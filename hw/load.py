@@ -29,12 +29,12 @@ class LoadUnit(wiring.Component):
     instructions: In(stream of `dispatched`)
     from_compute: Out(TokenTake)
     to_compute: Out(TokenGive)
-        A token is given in the cycle after the last entry was written.
+        A token is given in the cycle in which the last entry is written.
     read: Out(ReadClient)
     inp, wgt, acc, uop: Out(BufferWrite)
         Ports of the buffers.
     acc_grant: In(1)
-        A write on `acc` takes place only in a cycle in which this is high; it is held until then.
+        A write on `acc` takes place only in the cycle after one in which this is high; it is held until then.
     idle: Out(1)
         No instruction waits or is being executed.
     activity: Out(Activity)

@@ -103,11 +103,11 @@ class LoadWriter(wiring.Component):
     beat: In(stream)
         Data of the rows, as a `ReadClient` receives it. Each row begins with a beat of its own.
     inp, wgt, acc, uop: Out(BufferWrite)
-        All from registers.
+        From registers with nothing in front: buffers are far from here, and a flow may copy those.
     acc_grant: In(1)
         See `LoadUnit`.
     push: Out(1)
-        High for a cycle after the last write of a fill that gives a token.
+        High for a cycle with the last write of a fill that gives a token.
     active: Out(1)
         A fill is being worked on: that of instruction `index`.
     index: Out
@@ -246,14 +246,14 @@ class LoadWriter(wiring.Component):
             ]
 
     def _write(self, m: Module, steps: stream.Interface) -> None:
-        """Does the steps: the register in front of the buffers, shared by all of them."""
+        """Does the steps: two registers in front of the buffers, shared by all of them."""
         config = self.config
         m.submodules.beats = beats = SyncFIFOBuffered(width=config.bus_bits + 1, depth=BEATS)
         room = Room(BEATS, name="beats")
         enables = {buffer: Signal(lanes, name=f"{buffer.name.lower()}_en") for buffer, lanes in self.lanes.items()}
         indices = {buffer: Signal(config.sram_index_bits, name=f"{buffer.name.lower()}_index") for buffer in self.lanes}
         beat = Signal(config.bus_bits, reset_less=True)
-        ends, writes, asks_acc = Signal(), Signal(), Signal()
+        ends, writes, asks_acc, written = Signal(), Signal(), Signal(), Signal()
         out_free, possible, pops = Signal(), Signal(), Signal()
         current = steps.payload
         touches = steps.valid & (current.pads | (current.fetches & beats.r_rdy))
@@ -269,10 +269,10 @@ class LoadWriter(wiring.Component):
             out_free.eq(~self.refused),
             self.fault.eq(steps.valid & current.fetches & beats.r_rdy & out_free & beats.r_data[-1]),
             self.writing.eq(writes & out_free),
-            self.busy.eq(self.active | writes | ends | self.push),
+            self.busy.eq(self.active | writes | ends | written | self.push),
         ]
         room.count(m, taken=beats.w_en, ended=pops)
-        m.d.sync += self.push.eq(ends & out_free)
+        m.d.sync += [self.push.eq(ends & out_free), written.eq(self.writing)]
         padding = self._padding(current.buffer, current.pad_value)
         with m.If(out_free):
             m.d.sync += [
@@ -286,13 +286,12 @@ class LoadWriter(wiring.Component):
                 m.d.sync += enable.eq(Mux(touches & (current.buffer == buffer), one_hot, 0))
                 with m.If(current.buffer == buffer):
                     m.d.sync += indices[buffer].eq(current.entry)
+        data = Signal(config.bus_bits, reset_less=True)
+        m.d.sync += data.eq(beat)
         for buffer, enable in enables.items():
             port = getattr(self, buffer.name.lower())
-            m.d.comb += [
-                port.en.eq(enable),
-                port.index.eq(indices[buffer]),
-                port.data.eq(beat.replicate(len(enable))),
-            ]
+            m.d.sync += [port.en.eq(Mux(out_free, enable, 0)), port.index.eq(indices[buffer])]
+            m.d.comb += port.data.eq(data.replicate(len(enable)))
 
     def _ends_entry(self, buffer: Value, lane: Value | int) -> Value:
         """Whether `lane` is the last of an entry."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -97,6 +100,9 @@ class StoreGroups(wiring.Component):
         # The wider of group and beat is picked first, the other from it.
         wide = Signal(max(group_bits, config.bus_bits))
         groups_in_wide, beats_in_wide = len(wide) // group_bits, len(wide) // config.bus_bits
+        # A bit for each, so that none goes to all of a vector's lanes.
+        chosen = Signal(len(acc) // len(wide), init=1)
+        turns = Signal()
 
         # What is known of `part` and `place`, from the cycle before.
         part_end, beat_filled, burst_filled = Signal(), Signal(), Signal()
@@ -117,7 +123,10 @@ class StoreGroups(wiring.Component):
             self.reserve.eq(self.moves & beat_end),
             self.group_valid.eq(self.moves & ~current.is_raw),
             self.beat_valid.eq(self.moves & current.is_raw),
-            wide.eq(pick(_parts(acc, len(wide)), Mux(current.is_raw, part // beats_in_wide, part // groups_in_wide))),
+            wide.eq(reduce(or_, (Mux(one, bits, 0) for one, bits in zip(chosen, _parts(acc, len(wide)), strict=True)))),
+            turns.eq(
+                Mux(current.is_raw, _all_ones(part[: clog2(beats_in_wide)]), _all_ones(part[: clog2(groups_in_wide)]))
+            ),
             self.group.eq(pick(_parts(wide, group_bits), part % groups_in_wide)),
             self.beat.eq(pick(_parts(wide, config.bus_bits), part % beats_in_wide)),
         ]
@@ -126,6 +135,7 @@ class StoreGroups(wiring.Component):
                 self.busy.eq(1),
                 current.eq(self.job),
                 part.eq(0),
+                chosen.eq(1),
                 part_end.eq(Mux(self.job.is_raw, beats == 1, groups == 1)),
                 place.eq(self.job.place),
                 row_place.eq(self.job.place),
@@ -140,6 +150,8 @@ class StoreGroups(wiring.Component):
                 beat_filled.eq(current.is_raw | _all_ones(next_place[lane_lsb:beat_lsb])),
                 burst_filled.eq(_all_ones(next_place[beat_lsb:])),
             ]
+            with m.If(turns):
+                m.d.sync += chosen.eq(chosen.rotate_left(1))
             with m.If(self.row_end):
                 m.d.sync += row_place.eq(next_row)
             with m.If(part_end & self.vector.payload.last):

@@ -170,7 +170,7 @@ def run(state: State, limit: int) -> int:
         load_pops = takes and load_entry.pop_next
         load_reserves = takes and load_entry.push_next
         load_starts = load_moves and taken.kind == LOADS
-        acc_write, acc_read = plan[WRITES, slot], plan[READS, slot]
+        acc_write, acc_read = plan[WRITES, (slot + 1) % AHEAD], plan[READS, slot]
 
         # Compute.
         compute_starts = 0

@@ -17,7 +17,7 @@ LOAD = registers(
     *("more_pads", "more_rows", "more_cols", "lane", "place", "next_place"),
     *("out", "out_pads", "out_fetches", "out_pops", "out_ends", "out_acc"),
     *("spare", "spare_pads", "spare_fetches", "spare_pops", "spare_ends", "spare_acc"),
-    *("waiting", "ends", "writes", "asks_acc", "push"),
+    *("waiting", "ends", "writes", "asks_acc", "written", "push"),
 )
 """The first two are settings. `taken`, `prepared` and `job` are instructions; `position` and `filling` count those that
 were taken, and whose writing began; `waiting` the beats that wait."""
@@ -74,6 +74,7 @@ def load_step(
     touches = u.out and (u.out_pads or (u.out_fetches and beats.out))
     steps_taken = possible and free
     push = u.ends and free
+    u.written = u.writes and free
     if free:
         u.ends = u.out and possible and u.out_ends
         u.writes = touches
@@ -176,4 +177,4 @@ def load_step(
 def load_idle(u: Any, fills: Any) -> int:
     """Whether nothing is being executed."""
     busy = u.taken_valid or u.prepared_valid or fills.inner or fills.out or u.padding or u.fetching or u.noting
-    return 0 if (busy or u.out or u.spare or u.writes or u.ends or u.push) else 1
+    return 0 if (busy or u.out or u.spare or u.writes or u.ends or u.written or u.push) else 1

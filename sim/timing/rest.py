@@ -55,7 +55,7 @@ def fetch_rests(f: Any, words: Any) -> int:
 @step
 def load_rests(u: Any, fills: Any, beats: Any, split: Any) -> int:
     """It waits for data, or for an instruction."""
-    if u.prepared_valid or u.push or u.ends or u.writes or u.asks_acc or u.fill_ready:
+    if u.prepared_valid or u.push or u.ends or u.writes or u.written or u.asks_acc or u.fill_ready:
         return 0
     if not fifo_rests(fills) or not empty(beats) or not splitter_rests(split):
         return 0

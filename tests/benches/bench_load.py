@@ -50,8 +50,8 @@ class LoadBench(Bench):
             unit.instructions.valid, unit.read.request.ready, unit.read.beat.valid, unit.acc_grant, *self.tokens.inputs
         )
         self.start(
-            self.tokens.serve(lambda _: self.pushes.append(dict(self.contents))),
             self.record_writes(),
+            self.tokens.serve(lambda _: self.pushes.append(dict(self.contents))),
             serve_reads(self, unit.read, memory),
             self.watch(Stream(unit.read.request)),
         )
@@ -64,15 +64,17 @@ class LoadBench(Bench):
 
     async def record_writes(self) -> None:
         ports = {buffer: getattr(self.unit, buffer.name.lower()) for buffer in Buffer}
-        granted = False
+        grant = granted = False
         while True:
             await self.edge
             for buffer, port in ports.items():
                 en = int(port.en.value)
-                if en and (buffer is not Buffer.ACC or granted):
+                if en:
+                    assert buffer is not Buffer.ACC or granted
                     entry, value = int(port.index.value), int(port.data.value)
                     write_lanes(CONFIG, self.contents, buffer, en, entry, value)
-            self.unit.acc_grant.value = granted = self.willing()
+            granted = grant
+            self.unit.acc_grant.value = grant = self.willing()
 
     async def run(self, program: list[Instruction], memory: Memory) -> None:
         await self.begin(program, memory)
