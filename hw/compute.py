@@ -179,9 +179,11 @@ class ComputeUnit(wiring.Component):
         m.d.sync += [results[0].eq(Cat(lanes)), results[1].eq(results[0])]
 
         written = slots[execute + 1]
-        m.d.sync += self.acc_write.en.eq(self.acc_writes_next)
+        m.d.sync += [
+            self.acc_writes_next.eq(writes(before) & ~(writes(before - 1) & same(before - 1, before))),
+            self.acc_write.en.eq(self.acc_writes_next),
+        ]
         m.d.comb += [
-            self.acc_writes_next.eq(writes(execute) & ~(writes(before) & follows)),
             self.acc_write.index.eq(dsts[execute + 1]),
             self.acc_write.data.eq(results[0]),
             self.to_load.reserve.eq(sequencer.to_load.reserve),

@@ -28,6 +28,8 @@ DEEPEST = 2
 """Levels at most, of what is copied and in front of it."""
 READERS = 16
 """Of what is copied, at least."""
+EVERYWHERE, DEEPER = 128, 4
+"""With so many readers there may be more levels: all of a period would else go by on the way to them."""
 NEIGHBOURS = 4
 """Readers of a copy, at least."""
 SPAN = 16.0
@@ -50,11 +52,11 @@ def copy_what_is_far(module: dict[str, Any], at: Mapping[str, Place]) -> int:
     outside = {bit for port in module["ports"].values() for bit in port["bits"]}
     fresh = 1 + max((bit for bit in {*readers, *outside} if isinstance(bit, int)), default=0)
     before = len(cells)
-    for name in _in_order(cells, [name for name in cells if cells[name]["type"] in OUTPUTS]):
+    for depth, name in _in_order(cells, [name for name in cells if cells[name]["type"] in OUTPUTS]):
         kind = cells[name]["type"]
         (net,) = cells[name]["connections"][OUTPUTS[kind]]
         pins = readers.get(net, [])
-        if len(pins) < READERS or net in outside:
+        if len(pins) < (READERS if depth <= DEEPEST else EVERYWHERE) or net in outside:
             continue
         _, *others = neighbourhoods(pins, [where[cell] for cell, _, _ in pins])
         for number, group in enumerate(others, start=1):
@@ -86,8 +88,8 @@ def neighbourhoods(things: Sequence[T], at: Sequence[Place]) -> list[list[T]]:
     return [group for side in sides for group in neighbourhoods([things[k] for k in side], [at[k] for k in side])]
 
 
-def _in_order(cells: Cells, names: Sequence[str]) -> list[str]:
-    """Those that may be copied, readers before what they read: tables from the deepest on, then registers."""
+def _in_order(cells: Cells, names: Sequence[str]) -> list[tuple[int, str]]:
+    """Those that may be copied, and how deep they are; readers before what they read, tables before registers."""
     drivers = {
         bit: name
         for name, cell in cells.items()
@@ -95,9 +97,9 @@ def _in_order(cells: Cells, names: Sequence[str]) -> list[str]:
         if cell["port_directions"][port] == "output"
         for bit in bits
     }
-    depths = {name: _levels(cells[name]) + _in_front(cells, drivers, name, DEEPEST) for name in names}
-    fit = [name for name in names if depths[name] <= DEEPEST]
-    return sorted(fit, key=lambda name: (cells[name]["type"] != TABLE, -depths[name]))
+    depths = [(_levels(cells[name]) + _in_front(cells, drivers, name, DEEPER), name) for name in names]
+    fit = [(depth, name) for depth, name in depths if depth <= DEEPER]
+    return sorted(fit, key=lambda one: (cells[one[1]]["type"] != TABLE, -one[0]))
 
 
 def _readers(cells: Cells) -> dict[int, list[Pin]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.fpga.flow.copies import NEIGHBOURS, OUTPUTS, READERS, SPAN, copy_what_is_far, neighbourhoods
+from dovetail.fpga.flow.copies import EVERYWHERE, NEIGHBOURS, OUTPUTS, READERS, SPAN, copy_what_is_far, neighbourhoods
 
 PLACES = st.tuples(st.floats(0, 126), st.floats(0, 95))
 FAR = 90.0
@@ -115,6 +115,14 @@ def test_what_ends_a_long_path_stays_single(chain: list[dict[str, Any]]) -> None
     module, at = broadcast(chain)
     before = copy.deepcopy(module)
     assert copy_what_is_far(module, at) == 0 and module == before
+
+
+def test_what_goes_everywhere_may_be_deeper() -> None:
+    module, at = broadcast([register(1, 10), table(10, 11), table(11, 12), table(12, 13), register(13, 99)])
+    for number in range(EVERYWHERE):
+        module["cells"][f"more_{number}"] = cell("LUT4", {"A": [99]}, {"Z": [400 + number]})
+        at[f"more_{number}"] = (0.0, 0.0)
+    assert copy_what_is_far(module, at) == 1
 
 
 def test_what_leaves_the_design_or_is_read_in_one_place_stays_single() -> None:
