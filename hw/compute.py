@@ -146,7 +146,13 @@ class ComputeUnit(wiring.Component):
         reads = execute - READ_LATENCY
         m.d.comb += self.acc_read.index.eq(dsts[reads])
         early = reads - 1
-        m.d.sync += self.acc_read.en.eq(slots[early].valid & ~slots[early].overwrite & ~same(early, reads))
+        asks = max(INDEX_STAGE, early - 1)  # an array of a single stage leaves no time before `early`
+        asked: Value = slots[asks].valid & ~slots[asks].overwrite & ~same(asks, asks + 1)
+        if asks < early:
+            will_read = Signal()
+            m.d.sync += will_read.eq(asked)
+            asked = will_read
+        m.d.sync += self.acc_read.en.eq(asked)
         results = [Signal(config.acc_bytes * 8, name=f"result_{age}", reset_less=True) for age in range(READ_LATENCY)]
         # Each is compared a stage early, so that registers of their own reach the lanes.
         follows, forward, newer, older = Signal(), Signal(), Signal(), Signal()
