@@ -169,7 +169,9 @@ def implement(
     _check_capacity(what, board, units)
     with _timed(spent, "floorplan"):
         progress("floorplan", 0, 0)
-        places = fix_places(synthesis.netlist, board, top, total(units).lut, folder / NETLIST_WITH_PLACES)
+        places = fix_places(
+            synthesis.netlist, files.constraints, board, top, total(units).lut, folder / NETLIST_WITH_PLACES
+        )
     with _timed(spent, "placement and routing"):
         chosen, placement = _place(what, board, units, places, folder, range(seed, seed + seeds), run, progress)
     with _timed(spent, "packing"):

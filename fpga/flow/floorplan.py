@@ -25,17 +25,21 @@ HOT, COLD = 0.5, 1 / 2000
 """The temperature at first, over a cell's part of the sum, and in the end over that."""
 
 
-def floorplan(network: Network, kinds: Sequence[str], device: str, *, seed: int = 0) -> list[Site]:
+def floorplan(
+    network: Network, kinds: Sequence[str], device: str, pads: Sequence[tuple[int, int]] = (), *, seed: int = 0
+) -> list[Site]:
     """Places for a netlist's multipliers and block memories.
 
     Parameters
     ----------
     network:
-        The netlist; those are what it has fixed.
+        The netlist; those are what it has fixed, and then its pads.
     kinds:
         Their types. There are no more of a type than the device has.
     device:
         An ECP5, such as ``LFE5U-85F``.
+    pads:
+        Columns and rows of the pads.
 
     Raises
     ------
@@ -43,10 +47,12 @@ def floorplan(network: Network, kinds: Sequence[str], device: str, *, seed: int 
         nextpnr's package does not describe the device.
     """
     places = [(kind, site) for kind, all_of_it in sites(device).items() for site in all_of_it]
-    at = np.array([(site.x, site.y) for _, site in places], np.float64)
+    own = [f"pad {number}" for number in range(len(pads))]  # each is of its own kind, and stays where it is
+    at = np.array([*((site.x, site.y) for _, site in places), *pads], np.float64)
     squares = np.abs(at[:, None] - at[None]).sum(axis=2) ** 2
-    chosen = arrange(network.strengths(), squares, kinds, [kind for kind, _ in places], seed=seed)
-    return [places[number][1] for number in chosen]
+    offered = [*(kind for kind, _ in places), *own]
+    chosen = arrange(network.strengths(), squares, [*kinds, *own], offered, seed=seed)
+    return [places[number][1] for number in chosen[: len(kinds)]]
 
 
 def arrange(

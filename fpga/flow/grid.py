@@ -50,16 +50,26 @@ def sites(device: str) -> dict[str, list[Site]]:
     return found
 
 
+def pins(device: str, package: str) -> dict[str, tuple[int, int]]:
+    """Column and row of each pin of a package, by its name."""
+    found = json.loads(_file(device, "iodb.json").read_text())["packages"][package]
+    return {pin: (place["col"], place["row"]) for pin, place in found.items()}
+
+
 def _site(x: int, y: int, name: str) -> Site:
     return Site(x, y, f"X{x}/Y{y}/{name}")
 
 
 def _tiles(device: str) -> Iterator[tuple[str, int, int]]:
     """Type, column and row of each."""
-    package = find_spec(Tool.NEXTPNR.module)
-    grid = package and package.origin and Path(package.origin).parent / GRID / device / "tilegrid.json"
-    if not grid or not grid.is_file():
-        raise ToolMissing(f"{Tool.NEXTPNR.package} does not describe {device}; install the version in pyproject.toml")
-    for name, tile in json.loads(grid.read_text()).items():
+    for name, tile in json.loads(_file(device, "tilegrid.json").read_text()).items():
         if found := PLACE.search(name):
             yield tile["type"], int(found[2]), int(found[1])
+
+
+def _file(device: str, name: str) -> Path:
+    package = find_spec(Tool.NEXTPNR.module)
+    path = package and package.origin and Path(package.origin).parent / GRID / device / name
+    if not path or not path.is_file():
+        raise ToolMissing(f"{Tool.NEXTPNR.package} does not describe {device}; install the version in pyproject.toml")
+    return path

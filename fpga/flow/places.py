@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from dovetail.fpga.boards import Board
 
 from .copies import copy_what_is_far
 from .floorplan import floorplan
-from .grid import sites
+from .grid import pins, sites
 from .network import Network
+from .pins import pad_places
 from .room import reserved
 
 
@@ -34,13 +36,15 @@ class Places:
     reserved: int
 
 
-def fix_places(netlist: Path, board: Board, top: str, used: int, target: Path) -> Places:
+def fix_places(netlist: Path, constraints: str, board: Board, top: str, used: int, target: Path) -> Places:
     """Fix the places of some cells.
 
     Parameters
     ----------
     netlist:
         Of Yosys, as JSON; it stays as it is.
+    constraints:
+        Its pins, an LPF file's text.
     used:
         Look-up tables that it needs.
     target:
@@ -53,20 +57,21 @@ def fix_places(netlist: Path, board: Board, top: str, used: int, target: Path) -
     """
     design = json.loads(netlist.read_bytes())
     module = design["modules"][top]
-    _fix(module, board)
+    _fix(module, pad_places(module, constraints, pins(board.device, board.package)), board)
     room = reserved(board, used)
     module["cells"] |= room
     target.write_text(json.dumps(design))
     return Places(target, len(room))
 
 
-def _fix(module: dict[str, Any], board: Board) -> None:
+def _fix(module: dict[str, Any], pads: Mapping[str, tuple[int, int]], board: Board) -> None:
     cells, kinds = module["cells"], sites(board.device).keys()
     fixed = [name for name, cell in cells.items() if cell["type"] in kinds]
     if not fixed:
         return
-    network = Network(cells, fixed)
-    plan = floorplan(network, [cells[name]["type"] for name in fixed], board.device)
+    network = Network(cells, [*fixed, *pads])
+    plan = floorplan(network, [cells[name]["type"] for name in fixed], board.device, list(pads.values()))
     for name, site in zip(fixed, plan, strict=True):
         cells[name].setdefault("attributes", {})["BEL"] = site.bel
-    copy_what_is_far(module, network.positions(np.array([(site.x, site.y) for site in plan], np.float64)))
+    at = [*((site.x, site.y) for site in plan), *pads.values()]
+    copy_what_is_far(module, network.positions(np.array(at, np.float64)))

@@ -87,3 +87,12 @@ def test_things_get_different_places_of_their_kind(count: int, spare: int, seed:
 def test_a_device_that_nextpnr_does_not_know_is_named() -> None:
     with pytest.raises(ToolMissing, match="does not describe LFE5U-99F"):
         plan(rings(), "LFE5U-99F")
+
+
+def test_what_hangs_on_a_pad_is_near_it() -> None:
+    cells = {name: cell("TRELLIS_IO", [number], []) for number, name in enumerate(("left", "right"), start=1)}
+    cells |= {name: cell("DP16KD", [], [number]) for number, name in enumerate(("west", "east"), start=1)}
+    fixed = ["west", "east"]
+    network = Network(cells, [*fixed, "left", "right"])
+    west, east = floorplan(network, ["DP16KD"] * 2, ULX3S_85F.device, [(0, 50), (126, 50)])
+    assert west.x < 20 and east.x > 106

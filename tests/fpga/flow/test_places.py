@@ -16,7 +16,7 @@ SPARSE = ULX3S_85F.capacity.lut // 4
 def test_multipliers_and_memories_have_places_and_others_are_kept_free(tmp_path: Path) -> None:
     given, target = tmp_path / "top.json", tmp_path / "other.json"
     given.write_text(netlist())
-    places = fix_places(given, ULX3S_85F, "top", SPARSE, target)
+    places = fix_places(given, "", ULX3S_85F, "top", SPARSE, target)
     assert given.read_text() == netlist() and places.netlist == target
     before, after = (json.loads(path.read_text())["modules"]["top"]["cells"] for path in (given, target))
     assert len(after) == len(before) + places.reserved
