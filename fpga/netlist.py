@@ -1,7 +1,8 @@
-"""The accelerator's netlist: what synthesis for the ECP5 makes of it, on its own."""
+"""The accelerator's netlist: what synthesis for the ECP5 and the steps before placement make of it, on its own."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -10,14 +11,17 @@ from dovetail.hw.emitted import kept
 from dovetail.isa.config import Config
 from dovetail.isa.progress import Progress, silent
 
+from .flow.places import fix
 from .flow.synthesis import synthesise
 from .flow.tools import run_tool
 
 TOP = "dovetail"
+DEVICE = "LFE5U-85F"
+"""That it gets a floorplan on; the largest, so that what is far is furthest."""
 
 
 def netlist(config: Config, progress: Progress = silent) -> str:
-    """The netlist, in Yosys' JSON: top module `TOP`, with the ports of `hw.verilog.emit`. It is kept by content.
+    """The netlist as nextpnr would get it, in Yosys' JSON: top module `TOP`, with the ports of `hw.verilog.emit`.
 
     Raises
     ------
@@ -37,4 +41,6 @@ def netlist(config: Config, progress: Progress = silent) -> str:
     progress("elaborating", 0, 0)
     text = kept(f"ecp5-{config.fingerprint:016x}", made, dovetail.fpga)
     with tempfile.TemporaryDirectory(prefix="dovetail-") as folder:
-        return synthesise(text, TOP, Path(folder), run_tool, progress).netlist.read_text()
+        design = json.loads(synthesise(text, TOP, Path(folder), run_tool, progress).netlist.read_bytes())
+    fix(design["modules"][TOP], DEVICE, pads={})
+    return json.dumps(design)

@@ -54,7 +54,7 @@ def build(
             help="Try so many, from --seed on, until the timing is met.",
             metavar="N",
         ),
-    ] = 1,
+    ] = 4,
     nextpnr: Annotated[
         str | None,
         typer.Option(

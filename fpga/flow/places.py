@@ -57,20 +57,34 @@ def fix_places(netlist: Path, constraints: str, board: Board, top: str, used: in
     """
     design = json.loads(netlist.read_bytes())
     module = design["modules"][top]
-    _fix(module, pad_places(module, constraints, pins(board.device, board.package)), board)
+    fix(module, board.device, pad_places(module, constraints, pins(board.device, board.package)))
     room = reserved(board, used)
     module["cells"] |= room
     target.write_text(json.dumps(design))
     return Places(target, len(room))
 
 
-def _fix(module: dict[str, Any], pads: Mapping[str, tuple[int, int]], board: Board) -> None:
-    cells, kinds = module["cells"], sites(board.device).keys()
+def fix(module: dict[str, Any], device: str, pads: Mapping[str, tuple[int, int]]) -> None:
+    """Give a netlist its floorplan and copies.
+
+    Parameters
+    ----------
+    module:
+        Flat, of Yosys; it is changed in place.
+    pads:
+        Columns and rows of pad cells, by name.
+
+    Raises
+    ------
+    ToolMissing:
+        nextpnr's package does not describe the device.
+    """
+    cells, kinds = module["cells"], sites(device).keys()
     fixed = [name for name, cell in cells.items() if cell["type"] in kinds]
     if not fixed:
         return
     network = Network(cells, [*fixed, *pads])
-    plan = floorplan(network, [cells[name]["type"] for name in fixed], board.device, list(pads.values()))
+    plan = floorplan(network, [cells[name]["type"] for name in fixed], device, list(pads.values()))
     for name, site in zip(fixed, plan, strict=True):
         cells[name].setdefault("attributes", {})["BEL"] = site.bel
     at = [*((site.x, site.y) for site in plan), *pads.values()]
