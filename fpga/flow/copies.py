@@ -50,7 +50,8 @@ def copy_what_is_far(module: dict[str, Any], at: Mapping[str, Place]) -> int:
     where = dict(at)
     readers = _readers(cells)
     outside = {bit for port in module["ports"].values() for bit in port["bits"]}
-    fresh = 1 + max((bit for bit in {*readers, *outside} if isinstance(bit, int)), default=0)
+    connected = {bit for cell in cells.values() for bits in cell["connections"].values() for bit in bits}
+    fresh = 1 + max((bit for bit in connected | outside if isinstance(bit, int)), default=0)
     before = len(cells)
     for depth, name in _in_order(cells, [name for name in cells if cells[name]["type"] in OUTPUTS]):
         kind = cells[name]["type"]

@@ -84,6 +84,13 @@ def test_readers_of_each_corner_have_one_there(chain: list[dict[str, Any]], copi
     assert after.pop(twin) == after[named] and after == seen(before)
 
 
+def test_a_copy_drives_a_net_of_its_own_though_nobody_reads_that_of_another() -> None:
+    module, at = broadcast([register(1, 10), register(10, 99), register(1, 100 + READERS)])
+    assert copy_what_is_far(module, at) == 1
+    driven = [cell["connections"]["Q"][0] for cell in module["cells"].values()]
+    assert len(set(driven)) == len(driven)
+
+
 def test_a_register_is_copied_for_the_copies_of_the_table_that_reads_it() -> None:
     module, at = broadcast([register(1, 10), table(10, 99)])
     for number in range(READERS):
