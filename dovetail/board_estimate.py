@@ -52,6 +52,8 @@ class Estimate:
 
     Attributes
     ----------
+    mhz:
+        The accelerator's clock.
     memory:
         The board's as the simulation has it.
     resnet18:
@@ -63,7 +65,7 @@ class Estimate:
 
     board: str
     config: str
-    fmax_mhz: float
+    mhz: float
     memory: MemoryFigures
     layers: tuple[Estimated, ...]
     resnet18: Estimated | None
@@ -78,7 +80,7 @@ class Estimate:
         memory = f"{self.memory.latency_cycles} cycles of latency, {self.memory.bytes_per_cycle} bytes a cycle"
         rows = [*self.layers, *([self.resnet18] if self.resnet18 else [])]
         lines = [
-            f"## What {self.board} with {self.config} would do at {self.fmax_mhz:.2f} MHz ({COMPUTED})",
+            f"## What {self.board} with {self.config} would do at {self.mhz:.2f} MHz ({COMPUTED})",
             "",
             f"Memory: {memory} ({self.memory.basis}).",
             "",
@@ -94,7 +96,7 @@ class Estimate:
 def estimate(
     board: Board,
     config: Config,
-    fmax_mhz: float,
+    mhz: float,
     memory: MemoryFigures | None = None,
     progress: Progress = silent,
     *,
@@ -106,7 +108,7 @@ def estimate(
 
     Parameters
     ----------
-    fmax_mhz:
+    mhz:
         The accelerator's clock.
     memory:
         The board's by default.
@@ -138,10 +140,10 @@ def estimate(
     return Estimate(
         board=board.name,
         config=config_name,
-        fmax_mhz=fmax_mhz,
+        mhz=mhz,
         memory=memory,
-        layers=tuple(_estimated(one.workload, one.macs, one.cycles or 0, config, fmax_mhz) for one in found.layers),
-        resnet18=_network(config, fmax_mhz, latency, bandwidth, progress) if network else None,
+        layers=tuple(_estimated(one.workload, one.macs, one.cycles or 0, config, mhz) for one in found.layers),
+        resnet18=_network(config, mhz, latency, bandwidth, progress) if network else None,
         exact=found.exact,
     )
 
@@ -159,17 +161,17 @@ def add_to_report(found: Estimate, page: Path, report: Path) -> None:
     replace_file(report, (json.dumps({**values, "estimate": found.to_json()}, indent=2) + "\n").encode())
 
 
-def _network(config: Config, fmax_mhz: float, latency: int, bandwidth: int, progress: Progress) -> Estimated:
+def _network(config: Config, mhz: float, latency: int, bandwidth: int, progress: Progress) -> Estimated:
     network = read_network(NETWORK, progress=progress)
     job = prepare_network(network, VdlaTarget(config, RTL, latency, bandwidth), progress=progress)
     setting = Setting(device=RTL, latency=latency, bytes_per_cycle=bandwidth)
     run = execute(job.plan, job.library, job.params, job.inputs, setting, progress=progress)
     macs = sum(layer.macs for layer in job.plan.layers if layer.on_accelerator)
-    return _estimated(NETWORK, macs, run.cycles or 0, config, fmax_mhz)
+    return _estimated(NETWORK, macs, run.cycles or 0, config, mhz)
 
 
-def _estimated(name: str, macs: int, cycles: int, config: Config, fmax_mhz: float) -> Estimated:
-    ms = cycles / (fmax_mhz * 1e3)
+def _estimated(name: str, macs: int, cycles: int, config: Config, mhz: float) -> Estimated:
+    ms = cycles / (mhz * 1e3)
     utilization = macs / (cycles * config.macs_per_cycle)
     return Estimated(name=name, macs=macs, cycles=cycles, utilization=utilization, ms=ms, fps=1e3 / ms)
 

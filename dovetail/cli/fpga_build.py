@@ -12,6 +12,7 @@ from rich.table import Table
 
 from . import options
 from .console import output, progress
+from .exits import WRONG
 from .output import STANDARD_OUTPUT, check_outputs, write_json
 from .table import percent
 
@@ -131,18 +132,23 @@ def _build_bitstream(
 
 
 def _estimate(report: BuildReport, machine: Config) -> Estimate | None:
-    """What the build would do, in its reports too; None, with a line that says why, if that cannot be told."""
+    """What the build would do at the bitstream's clock, in its reports too; None, with a line that says why, if that
+    cannot be told."""
     from dovetail.board_estimate import add_to_report, estimate
     from dovetail.compiler.errors import CompileError
-    from dovetail.fpga.flow.build import PAGE, REPORT
+    from dovetail.fpga.flow.build import HZ_PER_MHZ, PAGE, REPORT
     from dovetail.runtime.errors import DeviceError
 
     with progress("what it would do: compiling") as say:
         try:
-            found = estimate(report.board, machine, report.clock.mhz, progress=say, config_name=report.config)
+            mhz = report.board.system_hz / HZ_PER_MHZ
+            found = estimate(report.board, machine, mhz, progress=say, config_name=report.config)
         except (CompileError, DeviceError, OSError) as error:
             typer.echo(f"no estimate of layers in the report: {error}", err=True)
             return None
+    if not found.exact:
+        typer.echo("no estimate of layers in the report: their results are wrong in the RTL simulation", err=True)
+        raise typer.Exit(WRONG)
     add_to_report(found, report.bitstream.with_name(PAGE), report.bitstream.with_name(REPORT))
     return found
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from dovetail.board_estimate import Estimate
 
 MAX_MHZ = 1000
-REPORTED = ("board", "config", "fmax_mhz")
+CLOCKS = ("fmax_mhz", "target_mhz")
+REPORTED = ("board", "config", *CLOCKS)
 
 
 def estimate(
@@ -31,7 +32,7 @@ def estimate(
         ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="JSON of a build, for its routed Fmax and configuration.")
+        Path | None, typer.Option("--report", help="JSON of a build, for its clock and configuration.")
     ] = None,
     config: Annotated[
         str | None,
@@ -55,7 +56,7 @@ def estimate(
         built = _read_report(report)
         if built["board"] != board:
             raise typer.BadParameter(f"{report} is of {built['board']}, not of {board}", param_hint="--report")
-        machine, mhz = built["config"], built["fmax_mhz"]
+        machine, mhz = built["config"], min(built[name] for name in CLOCKS)
     mhz = frequency or mhz
     machine = config or machine
     with progress(f"{board}: compiling") as say:
@@ -97,7 +98,8 @@ def _read_report(path: Path) -> dict[str, Any]:
     missing = [name for name in REPORTED if not isinstance(values, dict) or values.get(name) is None]
     if missing:
         raise InputError(f"{path}: no {missing[0]} in it; give the JSON that dovetail fpga build writes")
-    mhz = values["fmax_mhz"]
-    if not isinstance(mhz, int | float) or not 0 < mhz <= MAX_MHZ:
-        raise InputError(f"{path}: fmax_mhz must be a number up to {MAX_MHZ}, not {mhz!r}")
+    for name in CLOCKS:
+        mhz = values[name]
+        if not isinstance(mhz, int | float) or not 0 < mhz <= MAX_MHZ:
+            raise InputError(f"{path}: {name} must be a number up to {MAX_MHZ}, not {mhz!r}")
     return values

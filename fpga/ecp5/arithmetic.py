@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
+from dovetail.hw.output import MULTIPLIERS_PER_LANE
 from dovetail.hw.products import pipelined, register
-from dovetail.isa.config import INP_BITS, WGT_BITS
+from dovetail.isa.config import INP_BITS, WGT_BITS, Config
 
 from .chains import gated_sum, times_two_bits
 
@@ -29,6 +30,11 @@ PRODUCT_BITS = INP_BITS + WGT_BITS
 SHARED_BITS = PRODUCT_BITS - SHARED_LSB
 INSIDE = 2
 """Registers that a multiplier has around it: at its inputs, and at its output."""
+
+
+def pairs_that_fit(multipliers: int, config: Config) -> int:
+    """How many pairs of products can have a multiplier each, on a device with so many."""
+    return max(0, multipliers - MULTIPLIERS_PER_LANE * config.out_lanes)
 
 
 class Ecp5Arithmetic:

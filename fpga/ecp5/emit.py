@@ -13,6 +13,23 @@ from .pll import pll_settings
 
 TOP = "top"
 """Name of the top module, and of the files but for their suffixes."""
+VENDOR_CELLS = frozenset(
+    [
+        "BB",
+        "CCU2C",
+        "DCCA",
+        "EHXPLLL",
+        "FD1S3AX",
+        "IB",
+        "MULT18X18D",
+        "OBZ",
+        "ODDRX1F",
+        "OFS1P3BX",
+        "OFS1P3DX",
+        "TRELLIS_FF",
+    ]
+)
+"""Those that a simulation of the top needs models of; TRELLIS_FF are input registers with an inverted clock."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +39,7 @@ class TopFiles:
     Attributes
     ----------
     rtlil:
-        ``top.il``, for ``read_rtlil``; the top module is `TOP`. Its cells of the vendor are EHXPLLL, IB, OBZ, BB,
-        OFS1P3DX, OFS1P3BX, ODDRX1F, FD1S3AX, MULT18X18D and, for input registers with an inverted clock, TRELLIS_FF.
+        ``top.il``, for ``read_rtlil``; the top module is `TOP`. Its cells of the vendor are `VENDOR_CELLS`.
     constraints:
         ``top.lpf``: the pins, and the clocks' frequencies.
     verilog:

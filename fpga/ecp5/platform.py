@@ -7,10 +7,9 @@ from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
 from dovetail.fpga.boards import Board
 from dovetail.fpga.soc import Lights, Soc
-from dovetail.hw.output import MULTIPLIERS_PER_LANE
 from dovetail.isa.config import Config, ConfigError
 
-from .arithmetic import Ecp5Arithmetic
+from .arithmetic import Ecp5Arithmetic, pairs_that_fit
 from .clock import ClockGate
 from .pads import DataPads
 from .pll import Pll, pll_settings
@@ -47,12 +46,11 @@ def find_platform(board: Board) -> LatticeECP5Platform:
 
 
 class Top(wiring.Component):
-    """`Soc` on a board's pins: oscillator, PLL, reset, serial line, SDRAM and lights.
+    """`Soc` on a board's pins: oscillator, PLL, serial line, SDRAM and lights.
 
     The system's one clock domain, `sync`, is the PLL's output. It begins when the PLL is locked, and has no reset: all
     registers start as the bitstream says. The SDRAM's clock is its inverse, so that the chip samples in the middle of
-    what the pads' registers hold, and what it answers is sampled
-    one period of the SDRAM after the edge that sends it.
+    what the pads' registers hold, and what it answers is sampled one period of the SDRAM after the edge that sends it.
     """
 
     def __init__(self, config: Config, board: Board) -> None:
@@ -63,7 +61,7 @@ class Top(wiring.Component):
 
     def elaborate(self, platform: LatticeECP5Platform) -> Module:
         m = Module()
-        platform.multipliers = max(0, self.board.capacity.dsp - MULTIPLIERS_PER_LANE * self.config.out_lanes)
+        platform.multipliers = pairs_that_fit(self.board.capacity.dsp, self.config)
         self._clock(m, platform)
         m.submodules.soc = self.soc
         self._line(m, platform)

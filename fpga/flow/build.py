@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import re
 import time
@@ -42,6 +43,8 @@ SLOW = ".slow.bit"
 HZ_PER_MHZ = 1e6
 CLOCK_TOLERANCE = 1e-3
 """By which nextpnr may round a clock's period."""
+DESIGN_DIGITS = 12
+"""Of a design's digest in reports."""
 LARGEST = 4
 """Units that an error names."""
 CANNOT_PLACE = re.compile(r"unable to (find legal placement|place cell)", re.IGNORECASE)
@@ -181,6 +184,7 @@ def implement(
         board=board,
         config=config_name,
         fingerprint=config.fingerprint,
+        design=hashlib.sha256(files.rtlil.encode()).hexdigest()[:DESIGN_DIGITS],
         clock=_system_clock(placement, board),
         clocks=placement.clocks,
         used=placement.used,

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import CapacityError
 from .grid import Site, sites
 from .network import Floats, Network
 
@@ -35,7 +36,7 @@ def floorplan(
     network:
         The netlist; those are what it has fixed, and then its pads.
     kinds:
-        Their types. There are no more of a type than the device has.
+        Their types.
     device:
         An ECP5, such as ``LFE5U-85F``.
     pads:
@@ -43,10 +44,15 @@ def floorplan(
 
     Raises
     ------
+    CapacityError:
+        There are more of a type than the device has.
     ToolMissing:
         nextpnr's package does not describe the device.
     """
     places = [(kind, site) for kind, all_of_it in sites(device).items() for site in all_of_it]
+    for kind, all_of_it in sites(device).items():
+        if (count := kinds.count(kind)) > len(all_of_it):
+            raise CapacityError(f"the design takes {count:,} {kind}, of which {device} has {len(all_of_it):,}")
     own = [f"pad {number}" for number in range(len(pads))]  # each is of its own kind, and stays where it is
     at = np.array([*((site.x, site.y) for _, site in places), *pads], np.float64)
     squares = np.abs(at[:, None] - at[None]).sum(axis=2) ** 2

@@ -24,6 +24,7 @@ def page(report: BuildReport) -> str:
         ("Seed", str(report.seed)),
         ("Tools", ", ".join(f"{name} {version}" for name, version in report.tools.items())),
         ("Fingerprint", f"`{report.fingerprint:016x}`"),
+        ("Design", f"`{report.design}`"),
     ]
     units = [
         (f"`{unit}`", *(f"{getattr(use, part):,}" if getattr(use, part) else "" for part in PARTS))

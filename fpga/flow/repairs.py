@@ -65,7 +65,7 @@ def absorb_output_registers(module: Mapping[str, Any]) -> int:
             continue
         (found,) = lines
         assert found is not None
-        if found.starts_set or found.clock != cell["connections"]["CLKB"][0]:
+        if found.starts_set or not _only_reads(cell, found.clock):
             continue
         cell["parameters"] |= {"REGMODE_A": "OUTREG", "REGMODE_B": "OUTREG"}
         cell["connections"]["OCEB"] = [found.enable]
@@ -106,6 +106,13 @@ def _registers(
             return {}
         found[port] = pins[0].cell
     return found
+
+
+def _only_reads(memory: Mapping[str, Any], clock: int | str) -> bool:
+    """Whether a memory's port B moves at this clock's rising edge and is never reset, as its registers would be."""
+    parameters, connections = memory["parameters"], memory["connections"]
+    never_reset = all(connections.get(port, [LOW])[0] == LOW for port in ("RSTA", "RSTB"))
+    return never_reset and connections["CLKB"][0] == clock and parameters.get("CLKBMUX", "CLKB") == "CLKB"
 
 
 def _lines(register: Mapping[str, Any]) -> _Lines | None:

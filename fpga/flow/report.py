@@ -26,6 +26,8 @@ class BuildReport:
         Name of the configuration, or its file.
     fingerprint:
         The configuration's.
+    design:
+        Digest of the design before synthesis: two builds of the same have the same.
     clock:
         The system's.
     clocks:
@@ -45,6 +47,7 @@ class BuildReport:
     board: Board
     config: str
     fingerprint: int
+    design: str
     clock: Clock
     clocks: tuple[Clock, ...]
     used: Use
@@ -65,6 +68,7 @@ class BuildReport:
             "board": self.board.name,
             "config": self.config,
             "fingerprint": f"{self.fingerprint:016x}",
+            "design": self.design,
             "fmax_mhz": round(self.clock.mhz, DIGITS),
             "target_mhz": round(self.clock.target_mhz, DIGITS),
             "timing_met": self.timing_met,

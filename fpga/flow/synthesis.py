@@ -19,8 +19,6 @@ from .tools import Runner, Task, Tool, tool_versions
 SOURCE = "top.il"
 NETLIST = "top.json"
 LOG = "synthesis.log"
-REPAIRED = "2"
-"""Goes into what a netlist is kept by: it changes with what `repairs` does."""
 KIND = "netlists"
 """Their folder in the cache."""
 KEY_DIGITS = 32
@@ -88,15 +86,15 @@ def synthesise(rtlil: str, top: str, folder: Path, run: Runner, progress: Progre
     progress(WHAT, 0, 0)
     script = SCRIPT.format(source=SOURCE, top=top, netlist=NETLIST)
     version = tool_versions()[Tool.YOSYS.package]
-    key = hashlib.sha256("\0".join([version, script, REPAIRED, rtlil]).encode()).hexdigest()[:KEY_DIGITS]
+    key = hashlib.sha256("\0".join([version, script, rtlil]).encode()).hexdigest()[:KEY_DIGITS]
     files = [folder / name for name in (NETLIST, LOG)]
     (folder / SOURCE).write_text(rtlil)
     kept = _restore(key, files)
     if not kept:
         run(Task(Tool.YOSYS, ["-p", script], folder, LOG, [NETLIST]), Passes(progress))
-        _repair(folder / NETLIST, top)
         for path in files:
             write_object(KIND, f"{key}-{path.name}", gzip.compress(path.read_bytes(), FASTEST))
+    _repair(folder / NETLIST, top)  # of what was kept, too: the repairs may be others by now
     return Synthesis(netlist=folder / NETLIST, log=folder / LOG, kept=kept)
 
 

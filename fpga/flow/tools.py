@@ -105,12 +105,24 @@ def _version(package: str) -> str:
         raise ToolMissing(f"{package} is needed to build bitstreams: pip install 'dovetail[fpga]'") from None
 
 
-def _own_version(program: str) -> str:
-    if shutil.which(program) is None:
+def _find(program: str) -> str:
+    """The whole path of a program of this machine: tools run in folders of their own.
+
+    Raises
+    ------
+    ToolMissing:
+        There is none.
+    """
+    found = shutil.which(program)
+    if found is None:
         raise ToolMissing(f"{program}: no such program; give its path, or leave it out to use the package's")
+    return str(Path(found).absolute())
+
+
+def _own_version(program: str) -> str:
     try:
         done = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=True
+            [_find(program), "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise ToolFailed(f"{program} --version failed: {error}") from None
@@ -143,6 +155,7 @@ def run_tool(task: Task, heed: Heed, programs: Programs = PACKAGED) -> None:
     program = programs.get(tool)
     if program is None and find_spec(tool.module) is None:
         raise ToolMissing(f"{tool.program} is needed to build bitstreams: pip install 'dovetail[fpga]'")
+    program = program and _find(program)
     log = task.folder / task.log
     log.unlink(missing_ok=True)
     for name in task.outputs:

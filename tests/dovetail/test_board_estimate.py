@@ -108,9 +108,11 @@ def test_the_clock_is_the_boards_or_the_users_or_the_builds(asked: SimpleNamespa
     assert invoke("ulx3s-25f", "--frequency", "70", "--config", "tiny")[0] == 42
     assert (asked.config, asked.mhz) == (TINY, 70)
     report = tmp_path / "report.json"
-    report.write_text(json.dumps({"board": "ulx3s-25f", "config": "tiny", "fmax_mhz": 71.25, "lut": 1}))
-    assert invoke("ulx3s-25f", "--report", str(report))[0] == 42
-    assert (asked.config, asked.mhz) == (TINY, 71.25)
+    for routed, made, clock in ((80.5, 71.25, 71.25), (60, 71.25, 60)):
+        values = {"board": "ulx3s-25f", "config": "tiny", "fmax_mhz": routed, "target_mhz": made}
+        report.write_text(json.dumps(values))
+        assert invoke("ulx3s-25f", "--report", str(report))[0] == 42
+        assert (asked.config, asked.mhz) == (TINY, clock)
 
 
 def test_a_report_that_cannot_be_is_refused(asked: SimpleNamespace, tmp_path: Path) -> None:
@@ -118,8 +120,8 @@ def test_a_report_that_cannot_be_is_refused(asked: SimpleNamespace, tmp_path: Pa
     for text, message in (
         ("{}", "no board in it; give the JSON that dovetail fpga build writes"),
         ("no", "no JSON"),
-        ('{"board": "ulx3s-85f", "config": "tiny", "fmax_mhz": 70}', "is of ulx3s-85f, not of ulx3s-25f"),
-        ('{"board": "ulx3s-25f", "config": "tiny", "fmax_mhz": "fast"}', "must be a number"),
+        ('{"board": "ulx3s-85f", "config": "tiny", "fmax_mhz": 70, "target_mhz": 70}', "is of ulx3s-85f, not of ulx3s"),
+        ('{"board": "ulx3s-25f", "config": "tiny", "fmax_mhz": 70, "target_mhz": "fast"}', "must be a number"),
     ):
         report.write_text(text)
         code, said = invoke("ulx3s-25f", "--report", str(report))

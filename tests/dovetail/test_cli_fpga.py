@@ -30,6 +30,7 @@ def report(mhz: float, **asked: Any) -> BuildReport:
         board=asked["board"],
         config=asked["config_name"],
         fingerprint=1,
+        design="d1",
         clock=clock,
         clocks=(clock,),
         used=Use(lut=1000, ff=500, dsp=4, bram=2),
@@ -109,11 +110,11 @@ def test_what_a_build_would_do_is_in_its_reports(
     builds: Builds, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def estimate(board: Board, config: Any, mhz: float, **asked: Any) -> Estimate:
-        layer = Estimated(name="C2", macs=100, cycles=7000, utilization=0.5, ms=7000 / mhz / 1e3, fps=10_000.0)
+        layer = Estimated(name="C2", macs=100, cycles=7000, utilization=0.5, ms=1e3 / mhz, fps=10_000.0)
         return Estimate(
             board=board.name,
             config=asked["config_name"],
-            fmax_mhz=mhz,
+            mhz=mhz,
             memory=board.memory,
             layers=(layer,),
             resnet18=None,
@@ -135,10 +136,10 @@ def test_what_a_build_would_do_is_in_its_reports(
     for written in (json.loads(values.read_text()), json.loads((tmp_path / "out.json").read_text())):
         assert written["lut"] == 1000
         assert written["estimate"]["note"] == board_estimate.COMPUTED
-        assert written["estimate"]["layers"][0]["ms"] == 0.1
+        assert written["estimate"]["layers"][0]["ms"] == pytest.approx(15)
     heading, row = page.read_text().splitlines()[2], page.read_text().splitlines()[-1]
-    assert heading == f"## What ulx3s-85f with narrow would do at 70.00 MHz ({board_estimate.COMPUTED})"
-    assert row == "| C2 | 100 | 7,000 | 50.0% | 0.100 | 10,000.0 |"
+    assert heading == f"## What ulx3s-85f with narrow would do at 66.67 MHz ({board_estimate.COMPUTED})"
+    assert row == "| C2 | 100 | 7,000 | 50.0% | 15.000 | 10,000.0 |"
 
 
 def test_a_missed_clock_is_1_and_its_json_is_written(

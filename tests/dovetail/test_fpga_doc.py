@@ -65,7 +65,7 @@ def test_the_table_is_that_of_the_reports() -> None:
     assert shown is not None and shown[2] == table()
 
 
-def test_reports_are_of_builds_that_met_their_clock_with_the_machine_as_it_is() -> None:
+def test_reports_are_of_builds_that_met_their_clock_in_configurations_that_are_there() -> None:
     for path, report in reports():
         assert path.stem == f"{report['board']}-{report['config']}"
         assert report["timing_met"], path.name

@@ -29,7 +29,9 @@ PROGRAMS = 200
     ("name", "programs"), [("tiny", PROGRAMS), pytest.param("default", 20, marks=pytest.mark.slow)]
 )
 def test_random_programs_give_the_same_on_the_netlist(name: str, programs: int) -> None:
-    found = check_netlist(load_config(name), programs)
+    config = load_config(name)
+    assert any("_copy_" in cell for cell in json.loads(netlist(config))["modules"][TOP]["cells"])
+    found = check_netlist(config, programs)
     assert found.difference is None, f"seed {found.failed_seed}: {found.difference}"
     assert (found.programs, found.damaged) == (programs, -(-programs // DAMAGED))
 

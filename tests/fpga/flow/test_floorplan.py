@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dovetail.fpga.boards import BOARDS, ULX3S_85F, Board
-from dovetail.fpga.flow.errors import ToolMissing
+from dovetail.fpga.flow.errors import CapacityError, ToolMissing
 from dovetail.fpga.flow.floorplan import arrange, floorplan
 from dovetail.fpga.flow.grid import Site, sites
 from dovetail.fpga.flow.network import Network
@@ -87,6 +87,13 @@ def test_things_get_different_places_of_their_kind(count: int, spare: int, seed:
 def test_a_device_that_nextpnr_does_not_know_is_named() -> None:
     with pytest.raises(ToolMissing, match="does not describe LFE5U-99F"):
         plan(rings(), "LFE5U-99F")
+
+
+def test_a_design_with_more_of_a_kind_than_the_device_is_refused() -> None:
+    few = BOARDS["ulx3s-25f"]
+    cells = {f"multiplier_{number}": cell("MULT18X18D", [], [number]) for number in range(few.capacity.dsp + 1)}
+    with pytest.raises(CapacityError, match="takes 29 MULT18X18D, of which LFE5U-25F has 28"):
+        plan(cells, few.device)
 
 
 def test_what_hangs_on_a_pad_is_near_it() -> None:

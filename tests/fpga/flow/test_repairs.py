@@ -37,12 +37,17 @@ def test_only_carries_that_nobody_reads_are_disconnected() -> None:
     assert found == cells
 
 
-def memory(width: int = 36) -> dict[str, Any]:
+def memory(width: int = 36, reset: str | int = "0", clock_mode: str = "CLKB") -> dict[str, Any]:
     outputs = {f"DO{side}{k}": [READ + 2 * k + (side == "B")] for side in "AB" for k in range(2)}
-    inputs = {"CLKB": [CLOCK], "OCEB": ["1"]}
+    inputs = {"CLKB": [CLOCK], "OCEB": ["1"], "RSTA": ["0"], "RSTB": [reset]}
     return {
         "type": "DP16KD",
-        "parameters": {"DATA_WIDTH_B": f"{width:032b}", "REGMODE_A": "NOREG", "REGMODE_B": "NOREG"},
+        "parameters": {
+            "DATA_WIDTH_B": f"{width:032b}",
+            "CLKBMUX": clock_mode,
+            "REGMODE_A": "NOREG",
+            "REGMODE_B": "NOREG",
+        },
         "port_directions": dict.fromkeys(outputs, "output") | dict.fromkeys(inputs, "input"),
         "connections": outputs | inputs,
     }
@@ -85,11 +90,26 @@ def test_registers_behind_a_memory_become_its_own(changes: dict[str, str], enabl
         {"register_3": register(3, LSR=OTHER)},
         {"register_3": register(3, REGSET="SET")},
         {"memory": memory(18)},
+        {"memory": memory(reset=OTHER)},
+        {"memory": memory(clock_mode="INV")},
         {f"register_{k}": register(k, CLK=OTHER) for k in range(4)},
         {f"register_{k}": register(k, REGSET="SET") for k in range(4)},
         {f"register_{k}": register(k, CLKMUX="INV") for k in range(4)},
     ],
-    ids=["read beside", "into logic", "enable", "inverted", "reset", "set", "narrow", "clock", "all set", "falling"],
+    ids=[
+        "read beside",
+        "into logic",
+        "enable",
+        "inverted",
+        "reset",
+        "set",
+        "narrow",
+        "memory reset",
+        "memory falling",
+        "clock",
+        "all set",
+        "falling",
+    ],
 )
 def test_registers_that_a_memory_does_not_have_stay(others: dict[str, Any]) -> None:
     module = design(**others)

@@ -103,10 +103,15 @@ def own_program(folder: Path, script: str) -> str:
     return str(path)
 
 
-def test_a_program_of_the_machine_runs_in_place_of_the_package(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", ["whole", "from here"])
+def test_a_program_of_the_machine_runs_in_place_of_the_package(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = own_program(
         tmp_path, '[ "$1" = --version ] && echo "Version 9" && exit; echo "$@" > said; echo made > result; touch log'
     )
+    monkeypatch.chdir(tmp_path.parent)
+    own = own if named == "whole" else os.path.relpath(own)
     run_tool(Task(Tool.NEXTPNR, ["--25k"], tmp_path, "log", ["result"]), lambda line: None, {Tool.NEXTPNR: own})
     assert (tmp_path / "said").read_text().split() == ["--log", "log", "--25k"]
     assert tool_versions({Tool.NEXTPNR: own})[own] == "Version 9"

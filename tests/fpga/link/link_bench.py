@@ -202,9 +202,6 @@ class Board:
         self.simulator.run()
         return bytes(self.answers)
 
-    def _willing(self) -> bool:
-        return self.eagerness == 1.0 or self.random.random() < self.eagerness
-
     async def _bench(self, ctx: Any) -> None:
         server = self.server
         axi, ctl = server.axi, server.ctl
