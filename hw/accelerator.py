@@ -217,7 +217,8 @@ class Accelerator(wiring.Component):
             registers.cause.eq(control.cause),
             registers.error_unit.eq(control.error_unit),
             registers.error_index.eq(control.error_index),
-            registers.counters.eq(control.counters),
+            registers.counter_index.eq(control.counter_index),
+            registers.counter.eq(control.counter),
             control.finished.eq(fetch.finished & ~Cat(active.values()).any()),
             control.progress.eq(
                 port.read_beat | port.write_beat | (~control.abort & (busy | fetch.dispatching)),

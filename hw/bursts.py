@@ -63,12 +63,12 @@ class BurstSplitter(wiring.Component):
         beat_bits = DRAM_ADDRESS_BITS - beat_lsb
 
         rows_valid, cut_valid = Signal(), Signal()
-        row_addr = Signal(DRAM_ADDRESS_BITS)
-        span = Signal(row_bits(self.config))
-        pitch = Signal(DRAM_ADDRESS_BITS)
-        rows_left = Signal(ROWS_BITS)
-        first, end = Signal(beat_bits), Signal(beat_bits)
-        last_row = Signal()
+        row_addr = Signal(DRAM_ADDRESS_BITS, reset_less=True)
+        span = Signal(row_bits(self.config), reset_less=True)
+        pitch = Signal(DRAM_ADDRESS_BITS, reset_less=True)
+        rows_left = Signal(ROWS_BITS, reset_less=True)
+        first, end = Signal(beat_bits, reset_less=True), Signal(beat_bits, reset_less=True)
+        last_row = Signal(reset_less=True)
 
         m.submodules.bursts = bursts = SkidBuffer(piece())
         connect(m, bursts.output, flipped(self.burst))

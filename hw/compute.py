@@ -211,7 +211,7 @@ class ComputeUnit(wiring.Component):
     def _indices(self, m: Module, sequencer: Sequencer, slots: dict[int, data.View]) -> tuple[Signal, Signal, Signal]:
         """Read the micro-op of the slot in stage 0; give the slot's indices in `INDEX_STAGE`."""
         m.d.comb += [self.uop_read.en.eq(slots[0].valid), self.uop_read.index.eq(sequencer.uop)]
-        offset = Signal.like(sequencer.offset)
+        offset = Signal.like(sequencer.offset, reset_less=True)
         m.d.sync += offset.eq(sequencer.offset)
         indices, lsb = [], 0
         for name, width in uop_fields(self.config).items():

@@ -5,7 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.isa.instructions import Unit
-from dovetail.isa.registers import PROGRAM_INDEX_BITS, REGISTER_BITS, Cause, Counter, Status
+from dovetail.isa.registers import PROGRAM_INDEX_BITS, REGISTER_BITS, Cause, Status
+
+from .counters import COUNTERS, Counters
 
 
 class Place(data.Struct):
@@ -60,8 +62,10 @@ class Control(wiring.Component):
     clear: Out(1)
         Set the host's registers to zero.
     irq: Out(1)
-    status, cause, error_unit, error_index, counters: Out
+    status, cause, error_unit, error_index: Out
         For the register block.
+    counter_index, counter: Out
+        As `counters.Counters` shows them.
     """
 
     start: In(1)
@@ -84,7 +88,7 @@ class Control(wiring.Component):
     load_active: In(1)
     compute_active: In(1)
     store_active: In(1)
-    events: In(len(Counter))
+    events: In(COUNTERS)
     drained: In(1)
     live: Out(1)
     abort: Out(1, init=1)
@@ -96,7 +100,8 @@ class Control(wiring.Component):
     cause: Out(Cause)
     error_unit: Out(Unit)
     error_index: Out(PROGRAM_INDEX_BITS)
-    counters: Out(len(Counter) * REGISTER_BITS)
+    counter_index: Out(range(COUNTERS))
+    counter: Out(REGISTER_BITS)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -153,7 +158,13 @@ class Control(wiring.Component):
         with m.If(begin | self.clear):
             m.d.sync += [self.cause.eq(Cause.NONE), self.error_unit.eq(0), self.error_index.eq(0)]
         self._watch(m, expired)
-        self._count(m, begin | self.clear)
+        m.submodules.counters = counters = Counters()
+        m.d.sync += counters.events.eq(Mux(self.status == Status.RUNNING, self.events, 0))
+        m.d.comb += [
+            counters.clear.eq(begin | self.clear),
+            self.counter_index.eq(counters.index),
+            self.counter.eq(counters.value),
+        ]
         return m
 
     def _first_error(self, m: Module, finished: Signal, expired: Signal) -> tuple[data.View, Signal]:
@@ -213,14 +224,3 @@ class Control(wiring.Component):
             m.d.sync += quiet.eq(0)
         with m.Elif(~expired):
             m.d.sync += quiet.eq(quiet + 1)
-
-    def _count(self, m: Module, clear: Signal) -> None:
-        events = Signal.like(self.events)
-        m.d.sync += events.eq(Mux(self.status == Status.RUNNING, self.events, 0))
-        for counter in Counter:
-            value = self.counters.word_select(counter, REGISTER_BITS)
-            with m.If(clear):
-                m.d.sync += value.eq(0)
-            following = value + 1
-            with m.Elif(events[counter] & ~following[REGISTER_BITS]):
-                m.d.sync += value.eq(following)

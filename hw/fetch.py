@@ -91,7 +91,7 @@ class FetchUnit(wiring.Component):
         capacity = BUFFER_WORDS * beats_per_word
         beat_shift = clog2(config.bus_bytes)
         taken = Signal()
-        address = Signal(DRAM_ADDRESS_BITS - beat_shift)
+        address = Signal(DRAM_ADDRESS_BITS - beat_shift, reset_less=True)
         remaining = Signal(PROGRAM_INDEX_BITS + clog2(beats_per_word))
         room = Signal(range(capacity + 1), init=capacity)
         to_boundary = Signal(range(burst_beats + 1))
@@ -132,7 +132,7 @@ class FetchUnit(wiring.Component):
         word, error = beat.payload.data, beat.payload.error
         complete = beat.valid
         if bus_bits < INSTRUCTION_BITS:
-            low, low_error, upper = Signal(bus_bits), Signal(), Signal()
+            low, low_error, upper = Signal(bus_bits, reset_less=True), Signal(reset_less=True), Signal()
             with m.If(beat.valid):
                 m.d.sync += [upper.eq(~upper), low.eq(word), low_error.eq(error)]
             word, error, complete = Cat(low, word), low_error | error, beat.valid & upper
@@ -146,7 +146,7 @@ class FetchUnit(wiring.Component):
         from registers.
         """
         m.submodules.legality = legality = Legality(self.config)
-        word = Signal(INSTRUCTION_BITS)
+        word = Signal(INSTRUCTION_BITS, reset_less=True)
         checked, held, failed, legal, is_finish = Signal(), Signal(), Signal(), Signal(), Signal()
         offered, unread = Signal(INSTRUCTION_BITS, reset_less=True), Signal(reset_less=True)
         seen, gone = Signal(), Signal()

@@ -143,7 +143,7 @@ class LoadUnit(wiring.Component):
         """
         config = self.config
         offered = Fields(self.instructions.payload.word, Load, config)
-        taken = Signal(dispatched())
+        taken = Signal(dispatched(), reset_less=True)
         taken_valid, prepared_valid = Signal(), Signal()
         taken_moves, prepared_free = Signal(), Signal()
 
@@ -175,9 +175,11 @@ class LoadUnit(wiring.Component):
             taken_moves.eq(taken_valid & prepared_free & (~is_load | splitter.block.ready)),
         ]
 
-        prepared = Signal(fill(config))
-        width = Signal(width_bits())
-        tops, bottoms, lefts, rights = (Signal(len(load.pad_top), name=name) for name in ("t", "b", "l", "r"))
+        prepared = Signal(fill(config), reset_less=True)
+        width = Signal(width_bits(), reset_less=True)
+        tops, bottoms, lefts, rights = (
+            Signal(len(load.pad_top), name=name, reset_less=True) for name in ("t", "b", "l", "r")
+        )
         with m.If(taken_moves):
             m.d.sync += [
                 prepared.is_load.eq(is_load),

@@ -166,11 +166,12 @@ class LoadWriter(wiring.Component):
     def _walk(self, m: Module, steps: stream.Interface) -> None:
         """Names the steps of each fill. Whatever is known of one when the one before it is taken is in a register."""
         config = self.config
-        job, new = Signal(fill(config)), self.fill.payload
+        job, new = Signal(fill(config), reset_less=True), self.fill.payload
         padding, fetching, noting, ending = Signal(), Signal(), Signal(), Signal()
-        more_pads = Signal(signed(run_bits() + 1))
-        more_rows, more_cols = Signal(signed(ROWS_BITS + 1)), Signal(signed(COLS_BITS + 1))
-        entry = Signal(config.sram_index_bits)
+        more_pads = Signal(signed(run_bits() + 1), reset_less=True)
+        more_rows = Signal(signed(ROWS_BITS + 1), reset_less=True)
+        more_cols = Signal(signed(COLS_BITS + 1), reset_less=True)
+        entry = Signal(config.sram_index_bits, reset_less=True)
         lane, last_lane = Signal.like(steps.payload.lane), Signal()
         next_place, place = Signal(clog2(config.bus_bytes)), Signal(clog2(config.bus_bytes))
 

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from dovetail.isa.config import AXI_BOUNDARY_BYTES, DRAM_ADDRESS_BITS, INSTRUCTION_BITS, Config, clog2
 from dovetail.isa.instructions import Unit
 from dovetail.isa.registers import (
+    COUNTER_BASE,
     ERROR_UNIT_LSB,
     MAGIC,
     PROGRAM_INDEX_BITS,
@@ -19,13 +20,12 @@ from dovetail.isa.registers import (
     REGISTER_SPACE,
     Cause,
     Control,
-    Counter,
     Register,
     Status,
     config_registers,
-    counter_address,
 )
 
+from .counters import COUNTERS
 from .interfaces import REGISTER_ADDRESS_BITS, Axi4Lite
 
 
@@ -45,8 +45,8 @@ class RegisterBlock(wiring.Component):
     cause: In(Cause)
     error_unit: In(Unit)
     error_index: In
-    counters: In
-        All counters, 32 bits each, in their order.
+    counter_index, counter: In
+        Each counter in its turn; a read of one waits for it.
     """
 
     def __init__(self, config: Config) -> None:
@@ -66,7 +66,8 @@ class RegisterBlock(wiring.Component):
                 "cause": In(Cause),
                 "error_unit": In(Unit),
                 "error_index": In(PROGRAM_INDEX_BITS),
-                "counters": In(len(Counter) * REGISTER_BITS),
+                "counter_index": In(range(COUNTERS)),
+                "counter": In(REGISTER_BITS),
             }
         )
 
@@ -91,8 +92,6 @@ class RegisterBlock(wiring.Component):
             Register.WATCHDOG: self.watchdog,
             Register.DRAM_BASE: self.dram_base,
         }
-        for counter in Counter:
-            values[counter_address(counter)] = self.counters.word_select(counter, REGISTER_BITS)
         for address, (_, value) in config_registers(self.config).items():
             values[address] = Const(value, REGISTER_BITS)
         return values
@@ -139,15 +138,22 @@ class RegisterBlock(wiring.Component):
     def _read(self, m: Module, values: Mapping[int, Value]) -> None:
         """A table of all words of the address space: a choice between equals is far smaller than one by address."""
         ar, r = self.bus.ar, self.bus.r
+        address, asked, shown = Signal(REGISTER_ADDRESS_BITS), Signal(), Signal(REGISTER_BITS)
         words = [Const(0, REGISTER_BITS)] * (REGISTER_SPACE // REGISTER_BYTES)
-        for address, value in values.items():
-            words[address // REGISTER_BYTES] = Cat(value, Const(0, REGISTER_BITS - len(value)))
-        offset, number = ar.payload[: clog2(REGISTER_BYTES)], ar.payload[clog2(REGISTER_BYTES) :]
-        m.d.comb += ar.ready.eq(~r.valid)
+        for place, value in values.items():
+            words[place // REGISTER_BYTES] = Cat(value, Const(0, REGISTER_BITS - len(value)))
+        offset, number = address[: clog2(REGISTER_BYTES)], address[clog2(REGISTER_BYTES) :]
+        counter, whole = Signal.like(number), offset == 0
+        m.d.comb += [
+            counter.eq(number - COUNTER_BASE // REGISTER_BYTES),
+            shown.eq(Cat(words).word_select(number, REGISTER_BITS)),
+            ar.ready.eq(~asked & ~r.valid),
+        ]
+        with m.If(ar.valid & ar.ready):
+            m.d.sync += [address.eq(ar.payload), asked.eq(1)]
         with m.If(r.valid & r.ready):
             m.d.sync += r.valid.eq(0)
-        with m.If(ar.valid & ar.ready):
-            m.d.sync += [
-                r.valid.eq(1),
-                r.payload.data.eq(Mux(offset == 0, Cat(words).word_select(number, REGISTER_BITS), 0)),
-            ]
+        with m.If(asked & (counter >= COUNTERS)):
+            m.d.sync += [asked.eq(0), r.valid.eq(1), r.payload.data.eq(Mux(whole, shown, 0))]
+        with m.Elif(asked & (counter == self.counter_index)):
+            m.d.sync += [asked.eq(0), r.valid.eq(1), r.payload.data.eq(Mux(whole, self.counter, 0))]

@@ -99,15 +99,17 @@ class Sequencer(wiring.Component):
         # What is kept of the instruction at work.
         kept = Signal(Slot)
         two_slots = Signal()
-        uop_begin = Signal(config.uop_index_bits)
-        uop_count = Signal(config.uop_index_bits + 1)
-        inner_count = Signal(LOOP_BITS)
-        outer_step, inner_step = Signal(offsets(config)), Signal(offsets(config))
+        uop_begin = Signal(config.uop_index_bits, reset_less=True)
+        uop_count = Signal(config.uop_index_bits + 1, reset_less=True)
+        inner_count = Signal(LOOP_BITS, reset_less=True)
+        outer_step, inner_step = (
+            Signal(offsets(config), name=n, reset_less=True) for n in ("outer_step", "inner_step")
+        )
 
         # Where it stands: trips left, this one among them. `outer_base` is the offset at the start of the outer trip.
         active = Signal()
         outer_left, inner_left, uops_left = Signal.like(inner_count), Signal.like(inner_count), Signal.like(uop_count)
-        outer_base = Signal(offsets(config))
+        outer_base = Signal(offsets(config), reset_less=True)
 
         # Comparisons are made a cycle before they are used.
         one_uop, one_inner = Signal(), Signal()

@@ -149,7 +149,8 @@ class StoreUnit(wiring.Component):
         Returns the instruction, whether there is one, whether it has its tokens, and whether it waits for them. Nothing
         here depends on the queue's memory but what is registered at once.
         """
-        taken, taken_valid, ready, waits_token = Signal(dispatched()), Signal(), Signal(), Signal()
+        taken = Signal(dispatched(), reset_less=True)
+        taken_valid, ready, waits_token = Signal(), Signal(), Signal()
         fields = Fields(taken.word, Store, self.config)
         pops, pushes = fields.pop_prev, fields.push_prev
         wants, gets = Signal(), Signal()
@@ -192,8 +193,9 @@ class StoreUnit(wiring.Component):
         # While an instruction waits for its tokens, what can be told of it is worked out.
         kinds = {opcode: Signal(name=f"is_{opcode.name.lower()}") for opcode in TAKEN}
         with_residual, is_raw = Signal(), Signal()
-        row_bytes, pitch = Signal(row_bits(config)), Signal(DRAM_ADDRESS_BITS)
-        residual_addr = Signal(DRAM_ADDRESS_BITS)
+        row_bytes = Signal(row_bits(config), reset_less=True)
+        pitch = Signal(DRAM_ADDRESS_BITS, reset_less=True)
+        residual_addr = Signal(DRAM_ADDRESS_BITS, reset_less=True)
         shift = Mux(
             store.format == Format.RAW,
             clog2(store_bytes(config, Format.RAW)),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.isa.config import PARAM_RECORD_BYTES, Config
@@ -15,7 +15,7 @@ class StoreRecords(wiring.Component):
     """A ring of records for each output lane.
 
     Groups of channels come in order and a vector has them all, so the rings turn once for each vector and nothing has
-    to be picked. PARAM's records move in the same way.
+    to be picked. PARAM's records come in the same way.
 
     Members
     -------
@@ -57,16 +57,34 @@ class StoreRecords(wiring.Component):
         m.d.comb += self.last.eq(self.beat_valid & (number == beats - 1))
         with m.If(self.beat_valid):
             m.d.sync += [number.eq(number + 1), earlier.eq(self.beat)]
-        # Beats and groups are known late in their cycle, and move all records.
+        # Beats and groups are known late in their cycle, and move all rings.
         m.d.sync += [filling.eq(self.beat_valid), arrived.eq(arriving[:size])]
-
         for k in range(config.out_lanes):
             moves = Signal(name=f"moves_{k}")
-            ring = Signal(
-                data.ArrayLayout(size, config.block_out // config.out_lanes), name=f"ring_{k}", reset_less=True
-            )
             m.d.sync += moves.eq(self.turn | (record_end & (lane == k)))
-            with m.If(moves):
-                m.d.sync += ring.eq(Cat(ring.as_value()[size:], Mux(filling, arrived, ring[0])))
-            m.d.comb += self.record[k].eq(ring[0])
+            m.d.comb += self.record[k].eq(self._ring(m, k, moves, filling, arrived))
         return m
+
+    def _ring(self, m: Module, number: int, moves: Signal, filling: Signal, arrived: Signal) -> Signal:
+        """The record that a ring is at; when it moves, `arrived` may take its place.
+
+        A memory whose address moves: registers would each have a wire to the next. No program sees where it stands.
+        """
+        depth = self.config.block_out // self.config.out_lanes
+        shown = Signal.like(arrived, name=f"record_{number}")
+        if depth == 1:
+            with m.If(moves & filling):
+                m.d.sync += shown.eq(arrived)
+            return shown
+        m.submodules[f"ring_{number}"] = ring = memory.Memory(shape=len(arrived), depth=depth, init=[])
+        read, write = ring.read_port(domain="comb"), ring.write_port()
+        at = Signal(range(depth), name=f"at_{number}", reset_less=True)
+        m.d.comb += [
+            read.addr.eq(at + 1),
+            write.addr.eq(at),
+            write.data.eq(arrived),
+            write.en.eq(moves & filling),
+        ]
+        with m.If(moves):
+            m.d.sync += [at.eq(at + 1), shown.eq(read.data)]
+        return shown

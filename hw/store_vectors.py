@@ -67,10 +67,10 @@ class VectorReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        job = Signal(walk(config))
+        job = Signal(walk(config), reset_less=True)
         walking = Signal()
-        row_first = Signal(config.acc_index_bits)
-        rows_left, cols_left = Signal(ROWS_BITS), Signal(COLS_BITS)
+        row_first = Signal(config.acc_index_bits, reset_less=True)
+        rows_left, cols_left = Signal(ROWS_BITS, reset_less=True), Signal(COLS_BITS, reset_less=True)
         granted, row_end, last = Signal(), Signal(), Signal()
         arriving, arrival = Signal(), Signal(vector(config))
         entries = [Signal(vector(config), name=f"entry_{k}", reset_less=True) for k in range(self.entries)]
