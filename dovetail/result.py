@@ -12,7 +12,7 @@ RTL = "rtl"
 TIMING = "timing"
 """What they call the functional simulator with the cycles of the timing simulator."""
 MODELLED = (RTL, TIMING)
-"""The devices whose memory is modelled."""
+"""The simulators that count cycles: their memory is modelled, and there are as many as processors."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from .grid import Grid
 from .grid_space import GridSpace, index_in
 from .settings import Template
 from .space import Costs, Features, Indices
-from .task import Task, sizes_text
+from .task import Task, sizes_from_text, sizes_text
 from .tile_estimate import TileEstimate
 
 MOST_PIECES = 2048
@@ -102,6 +102,9 @@ class AcceleratorSpace(GridSpace):
             return self.index(self._default)
         except KeyError:
             return None
+
+    def sized(self, workload: str) -> AcceleratorSpace:
+        return AcceleratorSpace(sizes_from_text(Blocked, workload), self.config, self.memory)
 
     def features(self, indices: Indices) -> Features:
         return self._features.of(self.template.settings(*self.grid.digits(indices)))

@@ -20,7 +20,7 @@ from .features.table import as_features
 from .grid import Axis, Grid
 from .grid_space import GridSpace, index_in
 from .space import Costs, Features, Indices
-from .task import Task, sizes_text
+from .task import Task, sizes_from_text, sizes_text
 
 DTYPES = ("float32", "int8")
 KNOBS = tuple(field.name for field in fields(Conv2dKnobs) if field.name != "lanes")
@@ -82,6 +82,9 @@ class CpuSpace(GridSpace):
             return self.index(conv2d_knobs(self.shape))
         except KeyError:
             return None
+
+    def sized(self, workload: str) -> CpuSpace:
+        return CpuSpace(sizes_from_text(Conv2dShape, workload), self.dtype)
 
     def features(self, indices: Indices) -> Features:
         """The table's, of which a CPU's programs have: see `cpu_counts.counts_of`."""

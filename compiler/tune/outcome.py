@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,7 +25,8 @@ class Outcome:
     Attributes
     ----------
     cost:
-        Cycles on an accelerator; on a processor the time over that of the untuned schedule. None unless `status` is OK.
+        Cycles on an accelerator; on a processor the time over that of the untuned schedule: finite and above 0. None
+        unless `status` is OK.
     message:
         Why there is no cost.
     seconds:
@@ -41,3 +43,5 @@ class Outcome:
             raise ValueError(
                 f"a measurement has a cost exactly when it is ok, not {self.status.value} with {self.cost}"
             )
+        if self.cost is not None and not 0 < self.cost < math.inf:
+            raise ValueError(f"a cost must be finite and above 0, not {self.cost}")

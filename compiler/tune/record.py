@@ -35,7 +35,7 @@ class Record:
     versions:
         Of the programs that took part, by name.
     seed, trial:
-        Of the search, where there was one.
+        Of the search, where there was one, and which of its trials of the task this was, from 1.
     """
 
     task: Task
@@ -47,13 +47,17 @@ class Record:
     seed: int | None = None
     trial: int | None = None
 
+    def is_of(self, versions: Mapping[str, str]) -> bool:
+        """Whether these took part; programs that are not named may be of any version."""
+        return versions.items() <= self.versions.items()
+
     def as_line(self) -> str:
         """The record as one line of JSON, the same text for equal records.
 
         Raises
         ------
         TypeError, ValueError:
-            Knobs or versions are not of JSON's types, or the cost is not finite.
+            Knobs or versions are not of JSON's types.
         """
         outcome = self.outcome
         cost = None if outcome.cost is None else float(outcome.cost)
@@ -109,7 +113,7 @@ def from_fields(content: Mapping[str, Any]) -> Record:
     Raises
     ------
     ValueError:
-        There is no such status, or it does not go with the cost.
+        There is no such status or cost, or they do not go together.
     """
     outcome = Outcome(
         status=Status(content["status"]),
@@ -141,6 +145,10 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _cost(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and _number(value) and value > 0)
+
+
 def _count(value: object) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63)
 
@@ -154,7 +162,7 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     **{name: ("a line of text", _text) for name in (*_TASK, "device", "at")},
     "knobs": ("an object", lambda value: isinstance(value, dict)),
     "status": (f"one of {', '.join(_STATUSES)}", lambda value: value in _STATUSES),
-    "cost": ("a number or null", lambda value: value is None or _number(value)),
+    "cost": ("a number above 0 or null", _cost),
     "message": ("text", lambda value: isinstance(value, str)),
     "seconds": ("a number", _number),
     "versions": ("an object of texts", _versions),

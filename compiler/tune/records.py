@@ -31,7 +31,6 @@ __all__ = ["Record", "Records", "RecordsError", "default_path"]
 _TASK = tuple(field.name for field in fields(Task))
 _SELECT = f"SELECT {', '.join(FIELDS)} FROM record AS found"
 _OF_TASK = " AND ".join(f"{name} = ?" for name in _TASK)
-_REAL_FIRST = "device IN ('timing', 'rtl')"
 _INSERT = f"INSERT OR IGNORE INTO record ({', '.join(FIELDS)}, digest) VALUES ({', '.join('?' * len(FIELDS))}, ?)"
 _WRONG = " AND ".join(f"other.{name} = found.{name}" for name in (*_TASK, "knobs"))
 _WRONG = f"SELECT 1 FROM record AS other WHERE {_WRONG} AND status = 'wrong'"
@@ -96,7 +95,7 @@ class Records:
         Raises
         ------
         TypeError, ValueError:
-            The knobs are not of JSON's types, or the cost is not finite.
+            The knobs are not of JSON's types.
         """
         record = Record(
             task=task,
@@ -111,7 +110,9 @@ class Records:
         self._insert([record])
         return record
 
-    def best(self, task: Task, *, versions: Mapping[str, str] | None = None) -> Record | None:
+    def best(
+        self, task: Task, *, versions: Mapping[str, str] | None = None, simulators: Sequence[str] = ()
+    ) -> Record | None:
         """The record of least cost, of those of real devices if there are any; None without one.
 
         A schedule that was ever found to be wrong does not count.
@@ -120,11 +121,13 @@ class Records:
         ----------
         versions:
             Only what was measured by these counts; programs that are not named may be of any version.
+        simulators:
+            The devices that are not real.
         """
-        wanted = dict(versions or {}).items()
-        condition = f"WHERE {_OF_TASK} AND status = 'ok' AND NOT EXISTS ({_WRONG}) ORDER BY {_REAL_FIRST}, cost, at, id"
-        found = self._select(condition if wanted else f"{condition} LIMIT 1", astuple(task))
-        return next((record for record in found if wanted <= dict(record.versions).items()), None)
+        real_first = f"device IN ({', '.join('?' * len(simulators))})"
+        condition = f"WHERE {_OF_TASK} AND status = 'ok' AND NOT EXISTS ({_WRONG}) ORDER BY {real_first}, cost, at, id"
+        found = self._select(condition if versions else f"{condition} LIMIT 1", (*astuple(task), *simulators))
+        return next((record for record in found if record.is_of(versions or {})), None)
 
     def of(self, task: Task) -> list[Record]:
         """All records of a task, in the order in which they were written."""

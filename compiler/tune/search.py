@@ -12,7 +12,10 @@ from .space import Space
 BATCH = 8
 
 Measure = Callable[[Sequence[int]], Iterator[tuple[int, Outcome]]]
-"""Measures settings; outcomes come in any order, each once."""
+"""Measures settings; outcomes come in any order, each once, and none of what was lost with its device.
+
+It raises an error rather than to lose settings for ever.
+"""
 
 
 @dataclass
@@ -43,7 +46,7 @@ class Found:
         return lowest
 
 
-Tell = Callable[[int, Outcome, Found], object]
+Tell = Callable[[int, Outcome], object]
 
 
 def search(
@@ -79,7 +82,7 @@ def search(
             for index, outcome in measure(asked):
                 outcomes[index] = outcome
                 if tell is not None:
-                    tell(index, outcome, found)
+                    tell(index, outcome)
         finally:
             for index in asked:
                 if index in outcomes:

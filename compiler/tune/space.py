@@ -63,6 +63,15 @@ class Space(Protocol):
     def estimate(self, indices: Indices) -> Costs:
         """Costs by an analytical model."""
 
+    def sized(self, workload: str) -> Space:
+        """That of the same operator in other sizes, which are a `Task.workload`, on the same machine.
+
+        Raises
+        ------
+        ValueError, OperatorError:
+            There are no such sizes, or the machine has no schedule for them.
+        """
+
     def describe(self) -> str:
         """The knobs with their values, how many settings there are, and why others are rejected."""
 
@@ -95,15 +104,12 @@ def knobs_from_dict(operator: str, values: Mapping[str, object]) -> Any:
 
 
 def _knobs_of(operator: str) -> Any:
-    if operator.startswith("cpu_"):
+    if operator.startswith("cpu_conv2d_"):
         from dovetail.compiler.ops.cpu import knobs as cpu
 
-        kinds: dict[str, Any] = {"cpu_conv2d": cpu.Conv2dKnobs, "cpu_matmul": cpu.MatmulKnobs}
-    else:
+        return cpu.Conv2dKnobs
+    if operator == "conv2d":
         from dovetail.compiler.ops.knobs import Conv2dKnobs
 
-        kinds = {"conv2d": Conv2dKnobs, "matmul": Conv2dKnobs}
-    for name, kind in kinds.items():
-        if operator == name or operator.startswith(f"{name}_"):
-            return kind
+        return Conv2dKnobs
     raise ValueError(f"no operator {operator!r} has knobs")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,3 +42,17 @@ def sizes_text(shape: Any) -> str:
     """The fields of a dataclass of sizes, as `Task.workload` has them."""
     values = ((field.name, getattr(shape, field.name)) for field in fields(shape))
     return ",".join(f"{name}={'/'.join(map(str, v)) if isinstance(v, tuple) else v}" for name, v in values)
+
+
+def sizes_from_text(kind: type[S], text: str) -> S:
+    """The sizes that `sizes_text` wrote.
+
+    Raises
+    ------
+    ValueError:
+        They are not those of a `kind`.
+    """
+    values = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+    if set(values) != {field.name for field in fields(kind)}:  # type: ignore[arg-type]  # a dataclass
+        raise ValueError(f"{text} are no sizes of a {kind.__name__}")
+    return kind(**{name: tuple(map(int, v.split("/"))) if "/" in v else int(v) for name, v in values.items()})

@@ -26,6 +26,7 @@ def group(context: typer.Context) -> None:
 def list_(file: options.Records = None, verbose: options.Verbose = False) -> None:
     """List what was tuned, and the best of each."""
     from dovetail.compiler.tune.records import Records, default_path
+    from dovetail.result import MODELLED
     from dovetail.tuning.tune import cost_text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -36,7 +37,7 @@ def list_(file: options.Records = None, verbose: options.Verbose = False) -> Non
     with Records(file or default_path(), read_only=True) as kept:
         tasks = kept.tasks()
         for task in tasks:
-            best = kept.best(task)
+            best = kept.best(task, simulators=MODELLED)
             cost = None if best is None else best.outcome.cost
             shown = NONE if cost is None else cost_text(cost, "cycles" if task.target == "vdla" else "ratio")
             what = f"{task.operator} {task.workload}"

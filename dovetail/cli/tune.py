@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from dovetail.result import CPU
+from dovetail.result import CPU, MODELLED
 
 from . import options
 from .console import note, output, progress
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from dovetail.tuning.tune import Tuned, Tuner
 
 MAX_TRIALS = 10**6
-SIMULATORS = ("timing", "rtl")
-"""Devices of which there are as many as processors."""
 
 
 def tune(
@@ -78,10 +76,11 @@ def tune(
     verbose: options.Verbose = False,
 ) -> None:
     """Search for the schedules of a layer's or a network's convolutions; what is measured is recorded at once."""
-    from dovetail.compiler.tune.records import Records, default_path
+    from dovetail.compiler.tune.records import Records, RecordsError, default_path
     from dovetail.isa.config import load_config
     from dovetail.network import is_network
     from dovetail.plots import require_plot_file
+    from dovetail.runtime import DeviceError
     from dovetail.runtime.pool import open_pool
     from dovetail.tuning.accelerator_trial import Machine
     from dovetail.tuning.tune import MODELS, Tuner, check_device
@@ -101,7 +100,7 @@ def tune(
     else:
         options.refuse(context, "of cpu", "dtype")
     options.require_own_workers(pool, workers)
-    if device not in SIMULATORS and (workers or 1) > 1:
+    if device not in MODELLED and (workers or 1) > 1:
         raise typer.BadParameter(f"there is one {device} here, for one worker", param_hint="--workers")
     if device == CPU and pool is not None:
         raise typer.BadParameter("schedules for the cpu are measured on this computer", param_hint="--pool")
@@ -110,6 +109,7 @@ def tune(
     config, latency, bytes_per_cycle = options.of_device(context, device, config, latency, bytes_per_cycle)
     machine = Machine(load_config(config), device, latency, bytes_per_cycle, port)
     interrupted = False
+    failure: Exception | None = None
     with progress(f"{workload}: reading") as say:
         parts = _parts(workload, machine, dtype, shape, calibration, say)
         if not parts:
@@ -119,9 +119,9 @@ def tune(
             return
         say("starting workers", 0, 0)
         resources = {device: 1} if pool is None else None
-        if pool is None and device not in SIMULATORS:
+        if pool is None and device not in MODELLED:
             workers = 1
-        if pool is None and device in SIMULATORS:
+        if pool is None and device in MODELLED:
             check_device(parts[0], say)
         with (
             Records(records or default_path()) as kept,
@@ -143,11 +143,15 @@ def tune(
                 tuner.run(say)
             except KeyboardInterrupt:
                 interrupted = True
+            except (DeviceError, RecordsError) as error:
+                failure = error
     tuned = tuner.tuned
     _report(workload, tuner, tuned, device, records or default_path(), json, plot)
     if interrupted:
         note("interrupted; what was measured is recorded, and the same command goes on from there")
         raise typer.Exit(INTERRUPTED)
+    if failure is not None:
+        raise failure
     if tuner.made < tuner.trials:
         note(f"stopped after {tuner.made} of {tuner.trials} trials: nothing better is expected of more")
     raise typer.Exit(RIGHT if all(one.best is not None for one in tuned if one.trials) else WRONG)

@@ -48,7 +48,8 @@ class Trial:
 def run_trial(trial: Trial) -> Outcome:
     """Measure a schedule. The device stays open for the next trial in this process.
 
-    A device that is not there, or is another than it should be, is no fault of the schedule: the trial is lost.
+    A device that is not there, or is another than it should be, or lacks a package, is no fault of the schedule: the
+    trial is lost.
     """
     machine, began = trial.machine, time.perf_counter()
 
@@ -66,7 +67,7 @@ def run_trial(trial: Trial) -> Outcome:
     except (runtime.DeviceFault, runtime.DeviceTimeout) as error:
         _OPENED.close()
         return outcome(Status.FAILED, message=str(error))
-    except runtime.DeviceError as error:
+    except (runtime.DeviceError, ImportError) as error:
         _OPENED.close()
         return outcome(Status.LOST, message=str(error))
     if not result.exact:

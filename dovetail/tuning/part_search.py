@@ -20,6 +20,8 @@ class PartSearch:
 
     Attributes
     ----------
+    begin:
+        Makes the explorer, when it is first needed.
     found:
         What was measured, in earlier searches too.
     barren:
@@ -29,10 +31,20 @@ class PartSearch:
     """
 
     part: Part
-    explorer: Explorer
+    begin: Callable[[PartSearch], Explorer]
     found: Found = field(default_factory=Found)
     barren: int = 0
     exhausted: bool = False
+    _explorer: Explorer | None = None
+
+    @property
+    def explorer(self) -> Explorer:
+        """Knows all that was found."""
+        if self._explorer is None:
+            self._explorer = self.begin(self)
+            for index, outcome in self.found.history:
+                self._explorer.tell(index, outcome.cost)
+        return self._explorer
 
     @property
     def best(self) -> float | None:
@@ -41,17 +53,19 @@ class PartSearch:
 
     @property
     def standing(self) -> Standing:
-        done = self.exhausted or self.explorer.done
+        done = self.exhausted or (self._explorer is not None and self._explorer.done)
         best = None if self.best is None else self.best * self.part.cycles
         return Standing(self.part.weight, best, self.part.bound * self.part.cycles, self.barren, done)
 
     def cost_of(self, index: int | None) -> float | None:
         """What a setting cost, if it was measured."""
-        return next((outcome.cost for known, outcome in self.found.history if known == index), None)
+        costs = (outcome.cost for known, outcome in self.found.history if known == index)
+        return next((cost for cost in costs if cost is not None), None)
 
     def learn(self, index: int, outcome: Outcome) -> None:
         """Take an outcome into account that was not proposed by the search."""
-        self.explorer.tell(index, outcome.cost)
+        if self._explorer is not None:
+            self._explorer.tell(index, outcome.cost)
         self.found.history.append((index, outcome))
 
     def go_on(self, count: int, measure: Measurer, tell: Callable[[PartSearch, Outcome], object]) -> None:
@@ -73,7 +87,7 @@ class PartSearch:
             measured,
             before + count,
             batch=count,
-            tell=lambda index, outcome, found: tell(self, outcome),
+            tell=lambda index, outcome: tell(self, outcome),
             found=self.found,
         )
         self.exhausted = len(self.found.history) == before

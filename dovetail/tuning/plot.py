@@ -8,12 +8,18 @@ from typing import Any
 
 from dovetail.plots import save
 
-from .bench import TAUGHT
+from .bench import ESTIMATE, TAUGHT
 from .curves import CLOSE, TunerResult
 from .tune import Tuned
 
 COLUMNS = 4
-COLORS = {"xgboost": "tab:blue", TAUGHT: "tab:purple", "genetic": "tab:green", "random": "tab:gray"}
+COLORS = {
+    "xgboost": "tab:blue",
+    TAUGHT: "tab:purple",
+    ESTIMATE: "tab:orange",
+    "genetic": "tab:green",
+    "random": "tab:gray",
+}
 
 
 def plot_curves(tuned: Sequence[Tuned], path: Path) -> None:

@@ -12,13 +12,13 @@ UNDECIDED = (Status.LOST, Status.TIMEOUT)
 
 
 def recalled(space: Space, records: Iterable[Record], device: str, versions: Mapping[str, str]) -> dict[int, Outcome]:
-    """By setting, what the same versions measured on the same device.
+    """By setting, what these versions measured on the same device.
 
     What was lost, or took too long, may be tried again; what was once wrong stays so.
     """
     known: dict[int, Outcome] = {}
     for record in records:
-        if record.device != device or record.versions != versions or record.outcome.status in UNDECIDED:
+        if record.device != device or not record.is_of(versions) or record.outcome.status in UNDECIDED:
             continue
         try:
             index = space.index(knobs_from_dict(space.task.operator, record.knobs))

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dovetail import __version__
 from dovetail.compiler.ops.measured import measured_schedules
 from dovetail.compiler.tune.best import BestSchedules
-from dovetail.compiler.tune.records import Records, default_path
+from dovetail.compiler.tune.records import Record, Records, default_path
+from dovetail.compiler.tune.task import Task
+from dovetail.result import MODELLED
 
-RELEASE = {"dovetail": __version__}
-"""What an older one measured may be otherwise now."""
+from .versions import versions
 
 
 @contextmanager
@@ -34,6 +34,10 @@ def recorded_schedules(path: Path | None = None) -> Iterator[BestSchedules]:
         The file is no such file, or damaged.
     """
     with Records(path or default_path(), read_only=True) as records:
-        lookup = BestSchedules(lambda task: records.best(task, versions=RELEASE))
+
+        def best(task: Task) -> Record | None:
+            return records.best(task, versions=versions(task.target), simulators=MODELLED)
+
+        lookup = BestSchedules(best)
         with measured_schedules(lookup):
             yield lookup

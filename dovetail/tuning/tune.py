@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 
 import numpy as np
 
 from dovetail.compiler.tune.explore import ExhaustiveExplorer, Explorer, GeneticExplorer, ModelExplorer, RandomExplorer
-from dovetail.compiler.tune.models import CostModel, TreeRnnModel, XGBoostModel
+from dovetail.compiler.tune.models import CostModel, Experience, TreeRnnModel, XGBoostModel
 from dovetail.compiler.tune.outcome import Outcome, Status
 from dovetail.compiler.tune.records import Records
 from dovetail.compiler.tune.search import BATCH
 from dovetail.compiler.tune.space import Space, knobs_as_dict
+from dovetail.compiler.tune.task import Task
 from dovetail.isa.progress import Progress, silent
 from dovetail.runtime import DeviceUnavailable
 from dovetail.runtime.pool import Pool
@@ -23,11 +23,12 @@ from .budget import next_search
 from .measuring import Measurer
 from .part_search import PartSearch
 from .parts import Part
+from .prior import kind_of, prior_of, recorded_experience
 from .recall import recalled
+from .versions import versions
 
-MODELS = ("xgboost", "treernn", "random", "genetic", "exhaustive")
-PACKAGES = ("dovetail", "xgboost-cpu", "numpy")
-"""Whose versions are recorded with what is measured."""
+LEARNING = ("xgboost", "treernn")
+MODELS = (*LEARNING, "random", "genetic", "exhaustive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +70,13 @@ class Tuned:
         return self.default / self.best if self.default and self.best else None
 
 
-def explorer_of(model: str, space: Space, seed: int) -> Explorer:
+def explorer_of(model: str, space: Space, seed: int, prior: Experience | None = None) -> Explorer:
     """The explorer that a user calls `model`.
+
+    Parameters
+    ----------
+    prior:
+        What was measured of other tasks, for a model that learns.
 
     Raises
     ------
@@ -85,7 +91,7 @@ def explorer_of(model: str, space: Space, seed: int) -> Explorer:
     if model == "exhaustive":
         return ExhaustiveExplorer(space)
     learned: CostModel = TreeRnnModel(seed=seed) if model == "treernn" else XGBoostModel(seed=seed)
-    return ModelExplorer(space, learned, rng)
+    return ModelExplorer(space, learned, rng, prior=prior)
 
 
 def check_device(part: Part, progress: Progress = silent) -> None:
@@ -110,6 +116,8 @@ def check_device(part: Part, progress: Progress = silent) -> None:
 class Tuner:
     """Searches for the schedules of several convolutions.
 
+    A model begins with what is recorded of other sizes, and what the other searches have found by then.
+
     Parameters
     ----------
     device:
@@ -131,20 +139,21 @@ class Tuner:
         device: str,
         trials: int,
         model: str = "xgboost",
-        batch: int = BATCH,
         seed: int = 0,
         timeout: float,
     ) -> None:
-        self.trials, self._batch = trials, batch
+        self.trials, self._model, self._seed = trials, model, seed
+        self._pool, self._records, self._device = pool, records, device
+        own = versions(parts[0].space.task.target)
+        explorer_of(model, parts[0].space, seed)  # so that a package that is missing is told at once
+        self._recorded: dict[Task, list[Experience]] = {}
         self.searches = []
         for part in parts:
-            search = PartSearch(part, explorer_of(model, part.space, seed))
-            for index, outcome in recalled(part.space, records.of(part.space.task), device, versions()).items():
+            search = PartSearch(part, self._explorer)
+            for index, outcome in recalled(part.space, records.of(part.space.task), device, own).items():
                 search.learn(index, outcome)
             self.searches.append(search)
-        self._measure = Measurer(
-            pool=pool, records=records, device=device, timeout=timeout, versions=versions(), seed=seed
-        )
+        self._measure = Measurer(pool=pool, records=records, device=device, timeout=timeout, versions=own, seed=seed)
         self.made = 0
 
     def run(self, progress: Progress = silent) -> None:
@@ -161,12 +170,24 @@ class Tuner:
                 return
             search = self.searches[place]
             progress(_standing_of(search), self.made, self.trials)
-            search.go_on(min(self._batch, self.trials - self.made), self._measure, tell)
+            batch = max(BATCH, self._pool.devices(self._device))
+            search.go_on(min(batch, self.trials - self.made), self._measure, tell)
 
     @property
     def tuned(self) -> list[Tuned]:
         """What was found so far."""
         return [_tuned(search) for search in self.searches]
+
+    def _explorer(self, search: PartSearch) -> Explorer:
+        prior = self._prior(search) if self._model in LEARNING else None
+        return explorer_of(self._model, search.part.space, self._seed, prior)
+
+    def _prior(self, search: PartSearch) -> Experience | None:
+        space, kind = search.part.space, kind_of(search.part.space.task)
+        if kind not in self._recorded:
+            own = [other.part.space.task for other in self.searches]
+            self._recorded[kind] = recorded_experience(space, self._records, self._device, but=own)
+        return prior_of(search, self.searches, self._recorded[kind])
 
     def _measure_defaults(self, tell: Callable[[PartSearch, Outcome], object]) -> None:
         """So that what is found is never worse than what the compiler does by itself."""
@@ -174,8 +195,7 @@ class Tuner:
         asked: list[tuple[Part, int]] = []
         for search in self.searches:
             default = search.part.space.default()
-            known = {index for index, _ in search.found.history}
-            if default is not None and default not in known and len(asked) < self.trials:
+            if default is not None and search.cost_of(default) is None and len(asked) < self.trials:
                 searches[search.part.space.task] = search
                 asked.append((search.part, default))
         for part, index, outcome in self._measure(asked):
@@ -212,14 +232,3 @@ def _tuned(search: PartSearch) -> Tuned:
         costs=[outcome.cost for _, outcome in found.history],
         curve=found.curve,
     )
-
-
-def versions() -> dict[str, str]:
-    """Of the packages that decide what is measured."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

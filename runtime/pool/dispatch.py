@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dovetail.isa.progress import Progress
-from dovetail.runtime.errors import DeviceLost, DeviceUnavailable
+from dovetail.runtime.errors import DeviceError, DeviceLost, DeviceUnavailable
 
 from .request import Reply, Request
 from .worker import execute
@@ -56,12 +56,13 @@ class Dispatch:
         done = 0
         try:
             while done < self._total:
-                self._look()
-                self._send()  # so that no device waits for what the caller does with the replies
+                failure = self._keep_busy()  # no device waits for what the caller does with the replies
                 progress("running on the pool", done, self._total)
                 while self._answered:
                     done += 1
                     yield self._answered.popleft()
+                if failure is not None and done < self._total:
+                    raise failure
                 if self._running or any(self._waiting.values()):
                     self._receive()
             progress("running on the pool", done, self._total)
@@ -69,6 +70,15 @@ class Dispatch:
             if self._running:
                 with contextlib.suppress(Exception):  # a scheduler that is gone has cancelled them
                     self._client.cancel(list(self._running))
+
+    def _keep_busy(self) -> DeviceError | None:
+        """Give devices that are free what they can take. An error waits for the replies that came before it."""
+        try:
+            self._look()
+        except DeviceError as error:
+            return error
+        self._send()
+        return None
 
     def _look(self) -> None:
         """Count the devices.
@@ -111,7 +121,7 @@ class Dispatch:
         try:
             call = dumps((request.function, request.argument))
         except Exception as error:
-            self._answered.append(_failed(request, f"the request cannot be pickled: {error}"))
+            self._answered.append(_lost(request, f"the request cannot be pickled: {error}"))
             return
         future = self._client.submit(
             execute,
@@ -143,7 +153,7 @@ class Dispatch:
                 count, name = error.allowed_failures + 1, str(error.last_worker.name)
                 workers = f"{count} workers" if count > 1 else "a worker"
                 return Reply(key=request.key, status="lost", message=f"it killed or froze {workers}", worker=name)
-            return _failed(request, f"the worker could not run it: {type(error).__name__}: {error}")
+            return _lost(request, f"the worker could not run it: {type(error).__name__}: {error}")
         try:
             if future.status != "finished":
                 raise OSError(f"a request was {future.status}")
@@ -154,10 +164,10 @@ class Dispatch:
             try:
                 value = pickle.loads(pickled)
             except Exception as error:
-                return _failed(request, f"the result cannot be unpickled: {type(error).__name__}: {error}")
+                return _lost(request, f"the result cannot be unpickled: {type(error).__name__}: {error}", worker)
             return Reply(key=request.key, status=status, value=value, worker=worker, seconds=seconds)
         return Reply(key=request.key, status=status, message=message, detail=detail, worker=worker, seconds=seconds)
 
 
-def _failed(request: Request, message: str) -> Reply:
-    return Reply(key=request.key, status="failed", message=" ".join(message.split()))
+def _lost(request: Request, message: str, worker: str = "") -> Reply:
+    return Reply(key=request.key, status="lost", message=" ".join(message.split()), worker=worker)

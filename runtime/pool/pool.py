@@ -74,6 +74,16 @@ class Pool:
             for address, worker in found.items()
         )
 
+    def devices(self, resource: str) -> int:
+        """How many devices of a kind the workers have that are there now.
+
+        Raises
+        ------
+        DeviceLost:
+            The scheduler does not answer.
+        """
+        return sum(int(worker.resources.get(resource, 0)) for worker in self.workers)
+
     def run(self, requests: Iterable[Request], *, progress: Progress = silent) -> Iterator[Reply]:
         """The replies in the order in which they come, exactly one for each key.
 

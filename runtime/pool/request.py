@@ -44,8 +44,9 @@ class Reply:
     Attributes
     ----------
     status:
-        ``done``; ``failed``, it raised or could not be pickled; ``crashed``, its process died; ``timeout``, its process
-        was killed; ``lost``, the workers that had it died again and again.
+        ``done``; ``failed``, it raised or what it returned cannot be pickled; ``crashed``, its process died;
+        ``timeout``, its process was killed; ``lost``, it was never called, or what it returned never came, or the
+        workers that had it died again and again: that says nothing of the function.
     value:
         What the function returned; None unless done.
     message:

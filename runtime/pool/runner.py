@@ -55,7 +55,8 @@ class Runner:
     def run(self, request: bytes, timeout: float, wanted: Callable[[], bool]) -> Result | None:
         """The result of a pickled pair of function and argument; None when the process had ended before it began.
 
-        Unless it is ``done`` or ``failed``, and then only if `alive` is true, the process cannot be used again.
+        It is ``lost`` when the function could not be called: that is no fault of the request. Unless it is ``done`` or
+        ``failed``, and then only if `alive` is true, the process cannot be used again.
 
         Parameters
         ----------
@@ -71,12 +72,15 @@ class Runner:
         answer = self._wait(PREPARE_SECONDS, wanted)
         if answer is None:
             message = f"the request was not there after {PREPARE_SECONDS:g} s: does importing its function hang?"
-            return "failed", b"", message, self._end(), 0.0
+            return "lost", b"", message, self._end(), 0.0
         if answer == b"":
             return None
+        if answer != child.BEGUN:
+            self._end()
+            message, detail = pickle.loads(answer[1:])
+            return "lost", b"", message, detail, 0.0
         begin = time.monotonic()
-        if answer == child.BEGUN:
-            answer = self._wait(timeout, wanted)
+        answer = self._wait(timeout, wanted)
         seconds = time.monotonic() - begin
         if answer is None:
             return "timeout", b"", f"it ran for more than {timeout:g} s and was killed", self._end(), seconds
@@ -100,7 +104,7 @@ class Runner:
     def died(self) -> Result:
         """What is said of a process that ended before it began."""
         detail = self._end()
-        return "crashed", b"", f"its process {_how(self._process.returncode)} before the call", detail, 0.0
+        return "lost", b"", f"its process {_how(self._process.returncode)} before the call", detail, 0.0
 
     def _send(self, message: bytes) -> bool:
         try:

@@ -17,8 +17,6 @@ from ..space import Features
 from .along import Axis, loads_along
 from .table import Counts, as_features
 
-ACC_BYTES = 4
-
 Whole = NDArray[np.int64]
 
 
@@ -47,7 +45,7 @@ class AcceleratorFeatures:
             "tensor.first": nest.first_tile * pick(nest.by_chunk, need.kernel, products),
             "tensor.last": nest.last_tile * pick(nest.by_chunk, nest.last_chunk, products),
             "tensor.most": nest.largest_tile * pick(nest.by_chunk, need.kernel, products),
-            "kernel": pick((nest.largest_tile == 1) & ~nest.by_chunk, products, need.kernel),
+            "kernel": pick((nest.largest_tile == 1) & ~nest.by_chunk, need.kernel * nest.chunks, need.kernel),
             "inner": pick(settings.cols > 1, settings.cols, nest.most_rows),
             "vector.points": outputs,
             "inp.bytes": need.inp * config.inp_bytes,
@@ -56,7 +54,7 @@ class AcceleratorFeatures:
             "wgt.bytes": need.wgt * config.wgt_bytes,
             "wgt.copies": settings.wgt_copies,
             "wgt.read": products * outputs * config.wgt_bytes,
-            "acc.bytes": need.acc * ACC_BYTES * config.batch * config.block_out,
+            "acc.bytes": need.acc * config.acc_bytes,
             "acc.copies": settings.acc_copies,
             "store.points": outputs * config.out_bytes,
             "store.rows": nest.runs // nest.row_tiles * shape.out_h * config.batch * config.block_out,

@@ -16,7 +16,7 @@ from dovetail.compiler.ops.estimate import estimate
 from dovetail.compiler.ops.rules import RULES, misfit
 from dovetail.compiler.ops.transfers import Memory, Transfers
 from dovetail.compiler.ops.work import Work
-from dovetail.compiler.tune.accelerator_space import conv2d_task
+from dovetail.compiler.tune.accelerator_space import AcceleratorSpace, conv2d_task
 from dovetail.compiler.tune.space import knobs_as_dict, knobs_from_dict
 
 from .shapes import LAYERS, MEMORY, blocked, config_of, space_of
@@ -128,15 +128,28 @@ def test_a_task_is_another_for_another_shape_machine_or_memory() -> None:
     assert len({one.key, *(other.key for other in others)}) == 4
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_makes_those_of_other_sizes_from_their_tasks(name: str) -> None:
+    space = space_of(name)
+    other = AcceleratorSpace(replace(space.shape, samples=2), space.config, MEMORY)
+    again = other.sized(space.task.workload)
+    assert (again.task, again.shape, again.size) == (space.task, space.shape, space.size)
+
+
+@pytest.mark.parametrize("text", ["", "samples=1", "conv2d", "h=1,w=2"])
+def test_what_are_no_sizes_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="are no sizes of a Blocked"):
+        space_of("3x3").sized(text)
+
+
 def test_rules_have_names_of_their_own() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
 
 
-@pytest.mark.parametrize("operator", ["cpu_conv2d_float32", "cpu_matmul"])
-def test_knobs_of_a_cpu_are_json_too(operator: str) -> None:
+def test_knobs_of_a_cpu_are_json_too() -> None:
     from dovetail.compiler.ops.cpu import knobs as cpu
 
-    knobs = cpu.Conv2dKnobs(lanes=8, unpack=cpu.Unpack.ROW) if "conv2d" in operator else cpu.MatmulKnobs(rows=3)
+    operator, knobs = "cpu_conv2d_float32", cpu.Conv2dKnobs(lanes=8, unpack=cpu.Unpack.ROW)
     assert knobs_from_dict(operator, knobs_as_dict(knobs)) == knobs
     with pytest.raises(ValueError, match="no operator 'pool' has knobs"):
         knobs_from_dict("pool", {})

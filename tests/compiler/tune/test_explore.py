@@ -160,7 +160,7 @@ def test_what_was_measured_is_kept_when_a_search_is_broken_off() -> None:
 
     result = Found()
     with pytest.raises(KeyboardInterrupt):
-        search(SPACE, explorer, broken, 64, tell=lambda index, outcome, _: told.append(index), found=result)
+        search(SPACE, explorer, broken, 64, tell=lambda index, _: told.append(index), found=result)
     assert sorted(index for index, _ in result.history) == sorted(told)
     assert result.best is not None
     assert result.curve[-1] == 100.0

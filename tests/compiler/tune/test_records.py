@@ -34,10 +34,11 @@ NOBODY = 65534
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=8)
 tasks = st.builds(Task, operator=texts, workload=texts, target=texts, machine=texts, memory=texts)
 knobs = st.dictionaries(texts, st.none() | st.booleans() | st.integers() | texts | st.lists(st.integers()), max_size=4)
-costs = st.floats(0, allow_infinity=False)
+durations = st.floats(0, allow_infinity=False)
+costs = st.floats(0, exclude_min=True, allow_infinity=False)
 messages = st.text()  # anything at all, halves of characters too
-outcomes = st.builds(Outcome, status=st.just(Status.OK), cost=costs, seconds=costs, message=messages) | st.builds(
-    Outcome, status=st.sampled_from([s for s in Status if s is not Status.OK]), seconds=costs, message=messages
+outcomes = st.builds(Outcome, status=st.just(Status.OK), cost=costs, seconds=durations, message=messages) | st.builds(
+    Outcome, status=st.sampled_from([s for s in Status if s is not Status.OK]), seconds=durations, message=messages
 )
 
 
@@ -118,8 +119,14 @@ def test_what_a_board_measured_goes_before_what_was_simulated(tmp_path: Path) ->
     with Records(tmp_path / "records") as records:
         for device, cost in (("timing", 10.0), ("ulx3s-85f", 30.0), ("ulx3s-85f", 20.0), ("rtl", 5.0)):
             records.add(TASK, {"tile": cost}, ok(cost), device=device, versions=VERSIONS)
-        best = records.best(TASK)
+        best = records.best(TASK, simulators=("rtl", "timing"))
         assert best is not None and (best.device, best.outcome.cost) == ("ulx3s-85f", 20.0)
+
+
+@pytest.mark.parametrize("cost", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_cost_is_finite_and_above_0(cost: float) -> None:
+    with pytest.raises(ValueError, match="a cost must be finite and above 0"):
+        ok(cost)
 
 
 def test_the_best_of_some_versions(tmp_path: Path) -> None:
@@ -273,9 +280,10 @@ def line(**changes: object) -> str:
         (line(knobs=[]), "'knobs' must be an object"),
         (line(status="fine"), "'status' must be one of ok, wrong"),
         (line(status=[]), "'status' must be one of ok, wrong"),
-        (line(cost=float("nan")), "'cost' must be a number or null"),
+        (line(cost=float("nan")), "'cost' must be a number above 0 or null"),
+        *((line(cost=cost), "'cost' must be a number above 0 or null") for cost in (0, -1.0)),
         (line(cost=None), "a cost exactly when it is ok"),
-        (line(cost=True), "'cost' must be a number or null"),
+        (line(cost=True), "'cost' must be a number above 0 or null"),
         (line(at="yesterday"), "'at' must be a time with its zone"),
         (line(at="2026-11-23T10:00:00"), "'at' must be a time with its zone"),
         (line(versions={"a": 1}), "'versions' must be an object of texts"),

@@ -11,6 +11,8 @@ import pytest
 
 from dovetail.cli import main
 from dovetail.compiler.tune.records import Records
+from dovetail.runtime import DeviceLost
+from dovetail.tuning.tune import Tuner
 
 LAYER = "conv2d:1,8,8,16,16,3,1,1"
 TINY = ["--config", "tiny"]
@@ -65,6 +67,25 @@ def test_a_search_is_recorded_resumed_and_used(
     assert capsys.readouterr().err.count("note") == 0
 
 
+def test_what_was_measured_is_shown_when_the_devices_are_gone(
+    tmp_path: Path, records: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Tuner.run
+
+    def breaks(self: Tuner, *arguments: Any) -> None:
+        run(self, *arguments)
+        raise DeviceLost("the scheduler is gone")
+
+    monkeypatch.setattr(Tuner, "run", breaks)
+    out, plot = tmp_path / "tuned.json", tmp_path / "tuned.png"
+    command = ["tune", LAYER, *TINY, "--workers", "1", "--trials", "3", "--model", "random", "--plot", str(plot)]
+    assert main([*command, "--json", str(out)]) == 3
+    assert json.loads(out.read_text())["trials"] == 3 and plot.stat().st_size > 0
+    shown = capsys.readouterr()
+    assert "3 trials on timing" in shown.out
+    assert shown.err.splitlines()[-1] == "dovetail: the scheduler is gone"
+
+
 def test_the_processor_is_tuned_too(tmp_path: Path, records: Path) -> None:
     part = tune_cpu(tmp_path, "--trials", "6")
     assert part["trials"] == 6 and part["unit"] == "ratio"
@@ -108,9 +129,11 @@ def test_records_travel_as_lines(tmp_path: Path, records: Path, capsys: pytest.C
         assert [record.as_line() for task in one.tasks() for record in one.of(task)] == [
             record.as_line() for task in same.tasks() for record in same.of(task)
         ]
-    lines.write_text("{}\n")
+    broken = re.sub(r'"cost":[\d.]+', '"cost":0', lines.read_text().splitlines()[0])
+    lines.write_text(f"\n{broken}\n")
     assert main(["records", "import", str(lines)]) == 2
-    assert "line 1" in capsys.readouterr().err
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"{lines}, line 2: 'cost' must be a number above 0 or null, not 0; nothing was imported" in said
 
 
 def test_the_space_is_shown_with_what_is_not_in_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import signal
 import subprocess
@@ -85,3 +86,17 @@ class SlowToLoad:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return time.sleep, (1.5,)
+
+
+class FailsToLoad:
+    """Needs a module that is not there."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, ("no_such_module",)
+
+
+class DiesToLoad:
+    """Ends the process in which it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (4,)

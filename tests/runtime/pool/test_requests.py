@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from dovetail.runtime import DeviceUnavailable
-from dovetail.runtime.pool import Pool, Reply, Request, open_pool
+from dovetail.runtime.pool import Pool, Reply, Request, open_pool, runner
 from tests.runtime.pool import calls
 from tests.runtime.pool.processes import gone, soon
 
@@ -70,9 +71,27 @@ def test_whatever_a_function_does_becomes_its_reply(pool: Pool) -> None:
     assert told == sorted(told) and told[0] == (0, 8) and told[-1] == (8, 8)
 
 
-def test_what_cannot_be_sent_fails_alone(pool: Pool) -> None:
+def test_what_is_never_called_is_lost_and_says_nothing_of_the_function(pool: Pool) -> None:
+    asked = {
+        "import": (calls.FailsToLoad(), "ModuleNotFoundError: No module named 'no_such_module'"),
+        "death": (calls.DiesToLoad(), "its process ended with exit status 4 before the call"),
+    }
+    replies = list(pool.run([ask(calls.square, argument, key=key) for key, (argument, _) in asked.items()]))
+    assert {reply.key: (reply.status, reply.message) for reply in replies} == {
+        key: ("lost", message) for key, (_, message) in asked.items()
+    }
+    assert [reply.value for reply in pool.run([ask(calls.square, 3)])] == [9]
+
+
+def test_a_request_that_is_never_there_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "PREPARE_SECONDS", 0.1)
+    result = runner.Runner().run(pickle.dumps((calls.square, calls.SlowToLoad())), 9, lambda: True)
+    assert result is not None and result[0] == "lost" and "was not there after 0.1 s" in result[2]
+
+
+def test_what_cannot_be_sent_is_lost_alone(pool: Pool) -> None:
     replies = list(pool.run([ask(calls.square, (i for i in ()), key="a"), ask(calls.square, 3, key="b")]))
-    assert [(reply.key, reply.status) for reply in replies] == [("a", "failed"), ("b", "done")]
+    assert [(reply.key, reply.status) for reply in replies] == [("a", "lost"), ("b", "done")]
     assert replies[0].message.startswith("the request cannot be pickled: ")
 
 
@@ -168,6 +187,7 @@ def test_the_workers_are_listed(pool: Pool) -> None:
         ("0", {"timing": 1}),
         ("1", {"timing": 1}),
     ]
+    assert [pool.devices(kind) for kind in ("timing", "rtl")] == [2, 0]
 
 
 def test_nothing_listens_beyond_the_loopback(pool: Pool) -> None:
