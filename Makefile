@@ -31,7 +31,8 @@ test: $(STAMP) ## all tests but the proofs and those of synthesis
 regress: $(STAMP) ## SEEDS=n random programs, LAYERS=n layers, SCHEDULES=n schedules; JUnit in build/regress.xml
 	@mkdir -p build
 	@DOVETAIL_SEEDS=$(SEEDS) DOVETAIL_LAYERS=$(LAYERS) DOVETAIL_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest -q \
-		tests/regress tests/compiler/test_random_schedules.py tests/fpga/test_netlist.py --junitxml=build/regress.xml
+		tests/regress tests/compiler/test_random_schedules.py tests/fpga/test_netlist.py tests/dovetail/tuning/test_kills.py \
+		--junitxml=build/regress.xml
 
 synthesis: $(STAMP) ## what synthesis makes of the machine: the netlist against the RTL, a small bitstream
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "synthesis and not slow" tests/fpga

@@ -41,9 +41,9 @@ def cpu_tuning(
         console.print(_table(found))
         console.print(
             "\nmedians, in milliseconds of the processor, one thread; the speed of tuned over"
-            "\ndefault: the convolution with a loop for each axis, in the schedule that is there before any step"
+            "\nnaive: the convolution as an untuned loop nest, a loop for each axis"
             "\nuntuned: the template with knobs that do not look at the shape"
-            "\nrule: what the compiler takes where nothing is tuned"
+            "\nrule: what the compiler takes where nothing is tuned, which is the default of `dovetail tune`"
         )
     raise typer.Exit(RIGHT if found.right else WRONG)
 
@@ -51,11 +51,11 @@ def cpu_tuning(
 def _table(found: CpuGain) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("layer")
-    for name in ("default", "untuned", "rule", "tuned", "over default", "over untuned", "over rule", "trials", "right"):
+    for name in ("naive", "untuned", "rule", "tuned", "over naive", "over untuned", "over rule", "trials", "right"):
         table.add_column(name, justify="right")
     for layer in found.layers:
-        times = (f"{value:.3f}" for value in (layer.default, layer.untuned, layer.rule, layer.tuned))
-        ratios = (f"{value:.2f}x" for value in (layer.over_default, layer.over_untuned, layer.over_rule))
+        times = (f"{value:.3f}" for value in (layer.naive, layer.untuned, layer.rule, layer.tuned))
+        ratios = (f"{value:.2f}x" for value in (layer.over_naive, layer.over_untuned, layer.over_rule))
         tried = f"{layer.trials} of {layer.settings}"
         table.add_row(layer.workload, *times, *ratios, tried, "yes" if layer.right else "NO")
     table.add_section()

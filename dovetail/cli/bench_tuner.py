@@ -59,7 +59,9 @@ def tuner(
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the searches here: .png, .svg or .pdf.")] = None,
     verbose: options.Verbose = False,
 ) -> None:
-    """Search with XGBoost, genetically and at random, for several seeds; each schedule is measured once.
+    """Search with XGBoost, by the analytical estimate alone, genetically and at random, for several seeds.
+
+    Each schedule is measured once.
 
     Whatever is recorded is not measured again, so that a benchmark that was broken off goes on.
     """
@@ -106,8 +108,8 @@ def tuner(
         console.print(_table(found, confirmed=not no_confirm))
         slowest = max(one.prediction_ms for one in found.layers)
         where = "in simulation" if no_confirm else "on the RTL"
-        console.print(f"\ncycles are those {where}; tuned is the worst that {found.models[0]} found with any seed,")
-        console.print("or untuned where that is better, as in `dovetail tune`")
+        console.print(f"\ncycles are those {where}; searched is the worst that {found.models[0]} found with any seed,")
+        console.print("tuned the better of that and untuned, as in `dovetail tune`")
         console.print(f"a prediction takes {slowest:.3f} ms at most, features included")
     same = all(one.rtl == one.measured for layer in found.layers for one in layer.schedules)
     raise typer.Exit(RIGHT if no_confirm or same else WRONG)
@@ -116,14 +118,14 @@ def tuner(
 def _table(found: TunerResult, *, confirmed: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("layer")
-    for name in ("schedules", "measured", "untuned", "tuned", "best known"):
+    for name in ("schedules", "measured", "untuned", "searched", "tuned", "best known"):
         table.add_column(name, justify="right")
     table.add_column("utilization", justify="right")
     for model in found.models:
         table.add_column(f"{model}: after {found.trials}", justify="right")
         table.add_column("trials to 2%", justify="right")
     for one in found.layers:
-        costs = [_cost(cycles, confirmed=confirmed) for cycles in (one.untuned, one.tuned, one.known)]
+        costs = [_cost(cycles, confirmed=confirmed) for cycles in _columns(one)]
         searches = [cell for model in found.models for cell in _searches(one, model, found.trials)]
         table.add_row(one.name, f"{one.settings:,}", f"{one.candidates:,}", *_cells(one.array, costs), *searches)
     if len(found.layers) > 1:
@@ -133,14 +135,18 @@ def _table(found: TunerResult, *, confirmed: bool) -> Table:
     return table
 
 
+def _columns(one: LayerCurves) -> tuple[Cycles | None, ...]:
+    return one.untuned, one.searched, one.tuned, one.known
+
+
 def _cost(cycles: Cycles | None, *, confirmed: bool) -> float | None:
     return None if cycles is None else cycles.rtl if confirmed else cycles.measured
 
 
 def _totals(found: TunerResult, *, confirmed: bool) -> list[float | None]:
-    """Cycles of all layers together, untuned, tuned and best known."""
+    """Cycles of all layers together, a sum for each of `_columns`."""
     totals: list[float | None] = []
-    for cycles in zip(*((one.untuned, one.tuned, one.known) for one in found.layers), strict=True):
+    for cycles in zip(*map(_columns, found.layers), strict=True):
         costs = [_cost(one, confirmed=confirmed) for one in cycles]
         known = [cost for cost in costs if cost is not None]
         totals.append(sum(known) if len(known) == len(costs) else None)
@@ -149,7 +155,8 @@ def _totals(found: TunerResult, *, confirmed: bool) -> list[float | None]:
 
 def _cells(array: float, costs: Sequence[float | None]) -> list[str]:
     """Cycles, and how far untuned and tuned schedules keep the array busy."""
-    used = [NONE if cost is None else percent(array / cost) for cost in costs[:2]]
+    untuned, _, tuned, _ = costs
+    used = [NONE if cost is None else percent(array / cost) for cost in (untuned, tuned)]
     return [NONE if cost is None else f"{cost:,.0f}" for cost in costs] + [" to ".join(used)]
 
 

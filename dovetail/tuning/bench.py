@@ -10,19 +10,23 @@ import numpy as np
 
 from dovetail.compiler.tune.explore import GeneticExplorer, ModelExplorer
 from dovetail.compiler.tune.explore.explorer import Explorer
-from dovetail.compiler.tune.models import Experience, XGBoostModel
+from dovetail.compiler.tune.models import Experience, NoModel, XGBoostModel
 from dovetail.compiler.tune.outcome import Outcome
 from dovetail.compiler.tune.records import Records
 from dovetail.compiler.tune.search import Found, search
+from dovetail.compiler.tune.space import Space
 from dovetail.isa.progress import Progress, silent
 from dovetail.runtime.pool import Pool
 
 from .measuring import Measurer
 from .parts import Part
 from .recall import recalled
-from .tune import explorer_of, versions
+from .tune import explorer_of
+from .versions import versions
 
-MODELS = ("xgboost", "genetic", "random")
+ESTIMATE = "estimate"
+"""The explorer of XGBoost with no model: it takes the analytical estimate at its word, and learns nothing."""
+MODELS = ("xgboost", ESTIMATE, "genetic", "random")
 TAUGHT = "xgboost, taught"
 """XGBoost that has learned from other layers before."""
 KNOWN_BATCH = 64
@@ -41,7 +45,7 @@ class Bench:
 
     def __init__(self, records: Records, pool: Pool, *, device: str, timeout: float) -> None:
         self._records = records
-        self._measurer = Measurer(pool=pool, records=records, device=device, timeout=timeout, versions=versions())
+        self._measurer = Measurer(pool=pool, records=records, device=device, timeout=timeout, versions=versions("vdla"))
         self._known: dict[str, dict[int, Outcome]] = {}
 
     def known(self, part: Part) -> dict[int, Outcome]:
@@ -49,7 +53,7 @@ class Bench:
         space = part.space
         if space.task.key not in self._known:
             records = self._records.of(space.task)
-            self._known[space.task.key] = recalled(space, records, self._measurer.device, versions())
+            self._known[space.task.key] = recalled(space, records, self._measurer.device, versions("vdla"))
         return self._known[space.task.key]
 
     def measure(self, part: Part, indices: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
@@ -63,14 +67,6 @@ class Bench:
 
     def find(self, part: Part, explorer: Explorer, trials: int, batch: int) -> Found:
         return search(part.space, explorer, lambda indices: self.measure(part, indices), trials, batch=batch)
-
-
-def experience_of(part: Part, found: Found) -> Experience:
-    """What a search has taught."""
-    told = {index: outcome.cost for index, outcome in found.history if outcome.cost is not None}
-    indices = np.fromiter(told, np.int64, len(told))
-    costs = np.array(list(told.values()), np.float64)
-    return Experience.of(part.space.features(indices), costs, part.space.estimate(indices))
 
 
 def measure_many(bench: Bench, part: Part, candidates: int, *, seed: int, progress: Progress = silent) -> None:
@@ -97,8 +93,14 @@ def find_with(
     found = []
     for number, seed in enumerate(seeds):
         progress(f"{part.name}: {model}", number, len(seeds))
-        found.append(bench.find(part, explorer_of(model, part.space, seed), trials, batch))
+        found.append(bench.find(part, _explorer(model, part.space, seed), trials, batch))
     return found
+
+
+def _explorer(model: str, space: Space, seed: int) -> Explorer:
+    if model == ESTIMATE:
+        return ModelExplorer(space, NoModel(), np.random.default_rng(seed))
+    return explorer_of(model, space, seed)
 
 
 def find_taught(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
 from dovetail.compiler.tune.models import Experience
@@ -13,9 +14,10 @@ from dovetail.result import RTL
 from dovetail.workload import RESNET18, Workload, WorkloadError
 
 from .accelerator_trial import Machine, Trial, close_device, run_trial
-from .bench import MODELS, TAUGHT, Bench, experience_of, find_taught, find_with, measure_many, prediction_ms
+from .bench import MODELS, TAUGHT, Bench, find_taught, find_with, measure_many, prediction_ms
 from .curves import Cycles, LayerCurves, TunerResult
 from .parts import Part, accelerator_layer
+from .prior import experience_of
 
 TEACHERS = tuple(f"C{number}" for number in range(2, 9))
 PUPILS = tuple(f"C{number}" for number in range(9, 13))
@@ -77,19 +79,19 @@ def _layer(bench: Bench, part: Part, searches: Mapping[str, Sequence[Found]], ma
         why = next(iter(known.values())).message
         raise WorkloadError(f"{part.name}: no schedule could be measured, such as: {why}")
 
+    @cache
     def cycles(index: int) -> Cycles:
         return Cycles(costs[index], None if machine is None else _on_rtl(part, index, machine))
 
-    # A tuner measures the untuned schedule too; the searches here are to do without.
-    kept = [default] if default is not None and default in costs else []
-    bests = [[*kept, search.best] for search in next(iter(searches.values())) if search.best is not None]
-    tuned = [min(several, key=costs.__getitem__) for several in bests]
+    untuned = None if default is None or default not in costs else cycles(default)
+    bests = [search.best for search in next(iter(searches.values())) if search.best is not None]
+    searched = cycles(max(bests, key=costs.__getitem__)) if bests else None
     return LayerCurves(
         name=part.name,
         settings=space.size,
         candidates=len(known),
-        untuned=cycles(default) if default in costs else None,
-        tuned=cycles(max(tuned, key=costs.__getitem__)) if tuned else None,
+        untuned=untuned,
+        searched=searched,
         known=cycles(min(costs, key=lambda index: (costs[index], index))),
         array=part.array,
         prediction_ms=prediction_ms(part, experience_of(part, Found(list(known.items())))),

@@ -11,19 +11,18 @@ from typing import Any
 from dovetail.compiler.ops.cpu.knobs import Conv2dKnobs, conv2d_knobs, host_lanes
 from dovetail.compiler.tune.cpu_space import CpuSpace
 from dovetail.compiler.tune.outcome import Outcome
-from dovetail.compiler.tune.search import Found
 from dovetail.compiler.tune.space import knobs_as_dict
 from dovetail.isa.progress import Progress, silent
 from dovetail.workload import RESNET18, WorkloadError
 
-from .cpu_case import Call, CpuCase, default_schedule, float32_case
+from .cpu_case import Call, CpuCase, float32_case, naive
 from .cpu_search import search_cpu
 from .cpu_trial import in_turn, ratio
 
 LAYERS = tuple(name for name in RESNET18 if name != "C1")
 FINALISTS = 6
 FINAL_ROUNDS, SLOW_ROUNDS, ROUNDS = 15, 5, 31
-"""Of turns: among finalists, with the default schedule, and among the others."""
+"""Of turns: among finalists, with the naive loops, and among the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,26 +31,26 @@ class LayerGain:
 
     Attributes
     ----------
-    default:
-        The convolution in the default schedule: a loop for each axis, compiled with the same optimisation.
+    naive:
+        The convolution as an untuned loop nest, one loop for each axis, compiled with the same optimisation.
     untuned:
         The template of the CPU's convolutions with knobs that do not look at the shape.
     rule:
-        With the knobs that the compiler takes.
+        With the knobs that the compiler takes untuned: what ``dovetail tune`` calls the default.
     tuned:
-        With those that the search found.
-    over_default, over_untuned, over_rule:
+        With the fastest of those that the search found and the rule's, when the finalists are timed again.
+    over_naive, over_untuned, over_rule:
         The speed of tuned over theirs.
     right:
-        All outputs are those of NumPy.
+        All outputs are those of NumPy, of all four.
     """
 
     workload: str
-    default: float
+    naive: float
     untuned: float
     rule: float
     tuned: float
-    over_default: float
+    over_naive: float
     over_untuned: float
     over_rule: float
     right: bool
@@ -75,7 +74,7 @@ class CpuGain:
     @property
     def total(self) -> dict[str, float]:
         """Geometric means."""
-        names = ("over_default", "over_untuned", "over_rule")
+        names = ("over_naive", "over_untuned", "over_rule")
         return {name: statistics.geometric_mean([getattr(layer, name) for layer in self.layers]) for name in names}
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,7 +112,7 @@ def _gain(name: str, trials: int, seed: int, progress: Progress) -> LayerGain:
 
     trial = count()
 
-    def tell(_: int, __: Outcome, ___: Found) -> None:
+    def tell(_: int, __: Outcome) -> None:
         progress(f"{name}: tuning", next(trial), wanted)
 
     found = search_cpu(space, trials, seed=seed, tell=tell)
@@ -123,18 +122,18 @@ def _gain(name: str, trials: int, seed: int, progress: Progress) -> LayerGain:
     if not costs:
         raise WorkloadError(f"{name}: no schedule of {len(found.history)} could be measured")
     finalists = [conv2d_knobs(shape), *(space.knobs(index) for _, index in costs[:FINALISTS])]
-    best, call = _final(list(dict.fromkeys(finalists)), case)
-    operators = (default_schedule(shape), *(case.operator(knobs) for knobs in (shapeless_knobs(), conv2d_knobs(shape))))
-    bound = [case.bind(operator) for operator in operators]
-    calls = [*(other for other, _ in bound), call]
+    best, tuned = _final(list(dict.fromkeys(finalists)), case)
+    operators = (naive(shape), *(case.operator(knobs) for knobs in (shapeless_knobs(), conv2d_knobs(shape))))
+    bound = [*map(case.bind, operators), tuned]
+    calls = [call for call, _ in bound]
     slow, fast = in_turn(calls, SLOW_ROUNDS), in_turn(calls[1:], ROUNDS)
     return LayerGain(
         workload=name,
-        default=1e3 * statistics.median(slow[0]),
+        naive=1e3 * statistics.median(slow[0]),
         untuned=1e3 * statistics.median(fast[0]),
         rule=1e3 * statistics.median(fast[1]),
         tuned=1e3 * statistics.median(fast[2]),
-        over_default=ratio(slow[0], slow[3]),
+        over_naive=ratio(slow[0], slow[3]),
         over_untuned=ratio(fast[0], fast[2]),
         over_rule=ratio(fast[1], fast[2]),
         right=all(error <= case.tolerance for _, error in bound),
@@ -145,11 +144,11 @@ def _gain(name: str, trials: int, seed: int, progress: Progress) -> LayerGain:
     )
 
 
-def _final(finalists: Sequence[Conv2dKnobs], case: CpuCase) -> tuple[Conv2dKnobs, Call]:
-    """The fastest of several that take turns. What it is reported with is measured again: it was chosen for its luck
-    too."""
-    calls = [case.bind(case.operator(knobs))[0] for knobs in finalists]
-    times = in_turn(calls, FINAL_ROUNDS)
+def _final(finalists: Sequence[Conv2dKnobs], case: CpuCase) -> tuple[Conv2dKnobs, tuple[Call, float]]:
+    """The fastest of several that take turns, bound. What it is reported with is measured again: it was chosen for its
+    luck too."""
+    bound = [case.bind(case.operator(knobs)) for knobs in finalists]
+    times = in_turn([call for call, _ in bound], FINAL_ROUNDS)
     speeds = [ratio(times[0], own) for own in times]
     place = speeds.index(max(speeds))
-    return finalists[place], calls[place]
+    return finalists[place], bound[place]

@@ -75,9 +75,9 @@ def int8_case(shape: Conv2dShape, seed: int = 0) -> CpuCase:
 CASES = {"float32": float32_case, "int8": int8_case}
 
 
-def default_schedule(shape: Conv2dShape) -> CpuOperator:
-    """The float32 convolution as one writes it, in the default schedule: padding, then a loop for every axis, in the
-    order in which they are named. Nothing is packed."""
+def naive(shape: Conv2dShape) -> CpuOperator:
+    """The float32 convolution as one writes it, without a step of scheduling: padding, then a loop for every axis, in
+    the order in which they are named. Nothing is packed."""
     channels, per_group = shape.ic // shape.groups, shape.oc // shape.groups
     data = te.placeholder((shape.n, shape.groups, channels, shape.h, shape.w), "float32", name="data")
     weights = te.placeholder((shape.oc, channels, shape.kh, shape.kw), "float32", name="weights")

@@ -37,9 +37,9 @@ class LayerCurves:
     ----------
     settings, candidates:
         That fit the machine, and that were measured for any of the searches.
-    untuned, tuned, known:
-        What the schedule takes that is used without records; the worst over seeds of what the first model found, or
-        the untuned one where that is better; the best of all candidates.
+    untuned, searched, known:
+        What the schedule takes that is used without records; the worst over seeds of what searches with the first model
+        found, which do not begin with the untuned one; the best of all candidates.
     array:
         Cycles in which the array's multipliers would do it, if none were ever idle.
     prediction_ms:
@@ -52,16 +52,22 @@ class LayerCurves:
     settings: int
     candidates: int
     untuned: Cycles | None
-    tuned: Cycles | None
+    searched: Cycles | None
     known: Cycles
     array: float
     prediction_ms: float
     curves: Mapping[str, tuple[tuple[float | None, ...], ...]] = field(repr=False)
 
     @property
+    def tuned(self) -> Cycles | None:
+        """What a tuner ends with, which measures the untuned schedule too: the better of that and `searched`."""
+        both = [one for one in (self.untuned, self.searched) if one is not None]
+        return min(both, key=lambda one: one.measured, default=None)
+
+    @property
     def schedules(self) -> tuple[Cycles, ...]:
         """Those there are of the three."""
-        return tuple(one for one in (self.untuned, self.tuned, self.known) if one is not None)
+        return tuple(one for one in (self.untuned, self.searched, self.known) if one is not None)
 
     def ratio(self, model: str, trials: int) -> float | None:
         """The median over seeds of the lowest cycles after so many trials, over the best known; None before any."""
@@ -81,7 +87,8 @@ class LayerCurves:
 
     def as_dict(self) -> dict[str, Any]:
         needed = {model: self.trials_needed(model) for model in self.curves}
-        return asdict(self) | {"trials_needed": needed}
+        tuned = None if self.tuned is None else asdict(self.tuned)
+        return asdict(self) | {"tuned": tuned, "trials_needed": needed}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,12 @@
-"""How near the timing simulator's estimate is to the RTL, and how much faster."""
+"""The timing simulator beside the RTL: its count is to be the RTL's, its estimate near that, and how much faster."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,36 +20,58 @@ from dovetail.isa.config import Config
 from dovetail.isa.progress import Progress, silent
 from dovetail.job import Job, prepare_job
 from dovetail.result import TIMING
-from dovetail.runtime.device import memory_for, program_address
+from dovetail.runtime.device import RunResult, memory_for, program_address
 from dovetail.sim.timing import TimingSimulator
 from dovetail.workload import RESNET18
 
 from .accelerator_trial import Machine, Trial, job_of
 
 RUNS = 5
+MAX_ERROR, MAX_MEAN_ERROR = 0.03, 0.08
+"""What the estimate may be off: on a layer, and on random schedules on average."""
+MIN_RANK_CORRELATION = 0.97
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerTiming:
+class Timing:
+    """A program's cycles.
+
+    Attributes
+    ----------
+    cycles:
+        On the RTL; None where it was not run there.
+    counted, estimated:
+        By the timing simulator, and by its estimate.
+    """
+
+    name: str
+    cycles: int | None
+    counted: int
+    estimated: int
+
+    @property
+    def exact(self) -> bool:
+        """The count is the RTL's, as far as that is known."""
+        return self.cycles in (None, self.counted)
+
+    @property
+    def error(self) -> float:
+        """Of the estimate; the count stands for the RTL's where that is not known."""
+        return self.estimated / (self.cycles or self.counted) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTiming(Timing):
     """A layer with the schedule that the compiler takes.
 
     Attributes
     ----------
-    cycles, estimated:
-        On the RTL, and by the estimate.
     rtl_seconds, estimate_seconds:
         Medians: a run of the RTL, and from the program's words to the estimate.
     """
 
-    name: str
-    cycles: int
-    estimated: int
     rtl_seconds: float
     estimate_seconds: float
-
-    @property
-    def error(self) -> float:
-        return self.estimated / self.cycles - 1
 
     @property
     def ratio(self) -> float:
@@ -61,20 +84,57 @@ class TimingResult:
 
     Attributes
     ----------
-    errors:
-        Of random schedules, relative to the timing simulator's count.
-    rank_correlation:
-        Spearman's, of their cycles; None of fewer than two.
+    schedules:
+        At random.
     """
 
     layers: tuple[LayerTiming, ...]
-    errors: tuple[float, ...]
-    rank_correlation: float | None
+    schedules: tuple[Timing, ...]
 
     @property
     def ratio(self) -> float:
         """All layers together."""
         return sum(one.rtl_seconds for one in self.layers) / sum(one.estimate_seconds for one in self.layers)
+
+    @property
+    def confirmed(self) -> int:
+        """Schedules that were run on the RTL."""
+        return sum(one.cycles is not None for one in self.schedules)
+
+    @property
+    def mean_error(self) -> float | None:
+        """Of schedules."""
+        return statistics.fmean(abs(one.error) for one in self.schedules) if self.schedules else None
+
+    @property
+    def rank_correlation(self) -> float | None:
+        """Spearman's, of schedules' counts and estimates; None of fewer than two."""
+        if len(self.schedules) < 2:
+            return None
+        return _spearman([one.counted for one in self.schedules], [one.estimated for one in self.schedules])
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """What is not as promised, a line each."""
+        found = [
+            f"{one.name}: {one.cycles:,} cycles on the RTL, but {one.counted:,} counted"
+            for one in (*self.layers, *self.schedules)
+            if not one.exact
+        ]
+        found += [
+            f"{one.name}: the estimate is off by {one.error:+.2%}, more than {MAX_ERROR:.0%}"
+            for one in self.layers
+            if abs(one.error) > MAX_ERROR
+        ]
+        mean, rank = self.mean_error, self.rank_correlation
+        if mean is not None and mean > MAX_MEAN_ERROR:
+            found.append(
+                f"random schedules: the estimate is off by {mean:.2%} on average, more than {MAX_MEAN_ERROR:.0%}"
+            )
+        # nan, where all take as long, is no correlation either.
+        if rank is not None and not rank >= MIN_RANK_CORRELATION:
+            found.append(f"random schedules: rank correlation {rank:.4f}, less than {MIN_RANK_CORRELATION}")
+        return tuple(found)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object."""
@@ -82,11 +142,13 @@ class TimingResult:
             "layers": [asdict(one) | {"error": one.error, "ratio": one.ratio} for one in self.layers],
             "total": {"ratio": self.ratio, "max_error": max(abs(one.error) for one in self.layers)},
             "schedules": {
-                "count": len(self.errors),
-                "max_error": max(map(abs, self.errors), default=None),
-                "mean_error": statistics.fmean(map(abs, self.errors)) if self.errors else None,
+                "count": len(self.schedules),
+                "on_rtl": self.confirmed,
+                "max_error": max((abs(one.error) for one in self.schedules), default=None),
+                "mean_error": self.mean_error,
                 "rank_correlation": self.rank_correlation,
             },
+            "broken": list(self.broken),
         }
 
 
@@ -95,17 +157,20 @@ def measure_timing(
     *,
     layers: Sequence[str] = tuple(RESNET18),
     schedules: int = 200,
+    confirm: int = 8,
     seed: int = 0,
     latency: int = 64,
     bytes_per_cycle: int = 16,
     progress: Progress = silent,
 ) -> TimingResult:
-    """Compare the estimate with the RTL on layers, and with the timing simulator on random schedules of them.
+    """Compare count and estimate with the RTL on layers, and with each other on random schedules of them.
 
     Parameters
     ----------
     schedules:
         Drawn from the layers' spaces, in turn.
+    confirm:
+        Of those, how many are run on the RTL too: the shortest of each layer, before the second of any.
 
     Raises
     ------
@@ -118,51 +183,71 @@ def measure_timing(
     for number, name in enumerate(layers):
         progress(f"{name}: RTL", number, len(layers))
         job = prepare_job(name, config, latency=latency, bytes_per_cycle=bytes_per_cycle)
-        timings.append(_on_rtl(name, job, simulator, machine))
+        timings.append(_layer(name, job, simulator, machine))
     rng = np.random.default_rng(seed)
-    convolutions = {name: blocked_conv2d(RESNET18[name], config) for name in layers}
     spaces = {
-        name: AcceleratorSpace(shape, config, Memory(latency, bytes_per_cycle)) for name, shape in convolutions.items()
+        name: AcceleratorSpace(blocked_conv2d(RESNET18[name], config), config, Memory(latency, bytes_per_cycle))
+        for name in layers
     }
-    counted, estimated = [], []
+    trials: list[Trial] = []
+    drawn: list[Timing] = []
     for number in range(schedules):
         name = layers[number % len(layers)]
         progress(f"{name}: a random schedule", number, schedules)
         space = spaces[name]
-        job = job_of(Trial(machine, space.shape, space.knobs(int(space.random(rng, 1)[0]))))
-        counted.append(_count(job, simulator))
-        estimated.append(_estimate(job, simulator))
-    errors = tuple(one / other - 1 for one, other in zip(estimated, counted, strict=True))
-    return TimingResult(
-        layers=tuple(timings), errors=errors, rank_correlation=_spearman(counted, estimated) if schedules > 1 else None
-    )
+        trials.append(Trial(machine, space.shape, space.knobs(int(space.random(rng, 1)[0]))))
+        job = job_of(trials[-1])
+        drawn.append(
+            Timing(name=name, cycles=None, counted=_count(job, simulator), estimated=_estimate(job, simulator))
+        )
+    chosen = _shortest(drawn, confirm)
+    for number, place in enumerate(chosen):
+        progress(f"{drawn[place].name}: a random schedule on the RTL", number, len(chosen))
+        (run,) = _runs_on_rtl(job_of(trials[place]), machine, 1)
+        drawn[place] = replace(drawn[place], cycles=run.cycles)
+    return TimingResult(layers=tuple(timings), schedules=tuple(drawn))
 
 
-def _on_rtl(name: str, job: Job, simulator: TimingSimulator, machine: Machine) -> LayerTiming:
-    size = memory_for(job.program)
+def _shortest(schedules: Sequence[Timing], count: int) -> list[int]:
+    """Places of schedules: the shortest of each layer, then the second of each."""
+    order = sorted(range(len(schedules)), key=lambda place: schedules[place].counted)
+    taken: Counter[str] = Counter()
+    turns: list[tuple[int, int]] = []
+    for place in order:
+        turns.append((taken[schedules[place].name], place))
+        taken[schedules[place].name] += 1
+    return [place for _, place in sorted(turns, key=lambda turn: turn[0])][:count]
+
+
+def _layer(name: str, job: Job, simulator: TimingSimulator, machine: Machine) -> LayerTiming:
     estimated = _estimate(job, simulator)
-    with runtime.open(
-        "rtl",
-        config=machine.config,
-        latency=machine.latency,
-        bytes_per_cycle=machine.bytes_per_cycle,
-        memory_bytes=size,
-    ) as device:
-        runs = [device.run(job.program) for _ in range(RUNS)]
+    runs = _runs_on_rtl(job, machine, RUNS)
     seconds = []
     for _ in range(RUNS):
         begin = time.perf_counter()
         _estimate(job, simulator)
         seconds.append(time.perf_counter() - begin)
-    cycles = runs[0].cycles
-    assert cycles is not None
     return LayerTiming(
         name=name,
-        cycles=cycles,
+        cycles=runs[0].cycles,
+        counted=_count(job, simulator),
         estimated=estimated,
         rtl_seconds=statistics.median(run.seconds for run in runs),
         estimate_seconds=statistics.median(seconds),
     )
+
+
+def _runs_on_rtl(job: Job, machine: Machine, count: int) -> list[RunResult]:
+    with runtime.open(
+        "rtl",
+        config=machine.config,
+        latency=machine.latency,
+        bytes_per_cycle=machine.bytes_per_cycle,
+        memory_bytes=memory_for(job.program),
+    ) as device:
+        runs = [device.run(job.program) for _ in range(count)]
+    assert all(run.cycles is not None for run in runs)
+    return runs
 
 
 def _address(job: Job) -> int:

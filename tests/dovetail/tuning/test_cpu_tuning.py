@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from dovetail.compiler.tune.cpu_space import CpuSpace
 from dovetail.compiler.tune.outcome import Status
 from dovetail.compiler.tune.space import knobs_from_dict
 from dovetail.tuning import cpu_bench, cpu_trial
-from dovetail.tuning.cpu_case import default_schedule, float32_case
+from dovetail.tuning.cpu_case import Call, CpuCase, float32_case, naive
 from dovetail.tuning.cpu_search import RankedExplorer
 from dovetail.tuning.cpu_trial import CpuTrial, run_cpu_trial
 
@@ -25,9 +26,9 @@ GROUPED = Conv2dShape(n=2, h=7, w=5, ic=4, oc=6, kh=3, kw=2, strides=(2, 1), pad
 
 
 @pytest.mark.parametrize("shape", [SHAPE, GROUPED, replace(SHAPE, kh=1, kw=1, strides=(2, 2))])
-def test_the_default_schedule_computes_the_convolution(shape: Conv2dShape) -> None:
+def test_the_naive_loops_compute_the_convolution(shape: Conv2dShape) -> None:
     case = float32_case(shape)
-    operator = default_schedule(shape)
+    operator = naive(shape)
     assert operator.schedule.steps == []
     assert case.bind(operator)[1] <= case.tolerance
 
@@ -71,19 +72,37 @@ def test_the_explorer_begins_with_the_default_and_proposes_everything_once() -> 
     assert explorer.propose(3) == []
 
 
-def test_the_benchmark_reports_ratios_over_each_schedule_that_is_not_tuned(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmark with small layers and few turns."""
     monkeypatch.setattr(cpu_bench, "RESNET18", {"C2": SHAPE, "C3": GROUPED})
     for name in ("FINAL_ROUNDS", "SLOW_ROUNDS", "ROUNDS"):
         monkeypatch.setattr(cpu_bench, name, 2)
+
+
+@pytest.mark.usefixtures("short")
+def test_the_benchmark_reports_ratios_over_each_schedule_that_is_not_tuned(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "cpu-tuning", "--layers", "C2,C3", "--trials", "3", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [layer["workload"] for layer in found["layers"]] == ["C2", "C3"]
-    assert set(found["total"]) == {"over_default", "over_untuned", "over_rule"}
+    assert set(found["total"]) == {"over_naive", "over_untuned", "over_rule"}
     for layer in found["layers"]:
         assert layer["right"] and layer["trials"] == 3 and layer["failed"] == 0
-        assert min(layer[name] for name in ("default", "untuned", "rule", "tuned")) > 0
+        assert min(layer[name] for name in ("naive", "untuned", "rule", "tuned")) > 0
         assert knobs_from_dict("cpu_conv2d_float32", layer["knobs"]).vectors in range(1, 5)
     assert main(["bench", "cpu-tuning", "--layers", "C99"]) == 2
     assert "no layer 'C99'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("short")
+def test_a_tuned_schedule_with_wrong_outputs_fails_the_benchmark(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    final = cpu_bench._final
+
+    def wrong(finalists: Sequence[Conv2dKnobs], case: CpuCase) -> tuple[Conv2dKnobs, tuple[Call, float]]:
+        return final(finalists, replace(case, expected=case.expected + np.float32(1)))
+
+    monkeypatch.setattr(cpu_bench, "_final", wrong)
+    assert main(["bench", "cpu-tuning", "--layers", "C2", "--trials", "2", "--json", "-"]) == 1
+    assert [layer["right"] for layer in json.loads(capsys.readouterr().out)["layers"]] == [False]
