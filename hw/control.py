@@ -60,7 +60,7 @@ class Control(wiring.Component):
     units_start: Out(1)
         Begin to fetch.
     clear: Out(1)
-        Set the host's registers to zero.
+        Set the host's registers to zero; a cycle after the machine became idle.
     irq: Out(1)
     status, cause, error_unit, error_index: Out
         For the register block.
@@ -126,6 +126,8 @@ class Control(wiring.Component):
             starting.eq(begin),
             self.units_start.eq(starting),
         ]
+        clears = Signal()
+        m.d.sync += self.clear.eq(clears)
         error, cause = self._first_error(m, finished, expired)
         with m.Switch(self.status):
             with m.Case(Status.IDLE):
@@ -145,7 +147,7 @@ class Control(wiring.Component):
             with m.Case(Status.DRAINING):
                 with m.If(self.drained):
                     m.d.sync += self.status.eq(outcome)
-                    m.d.comb += self.clear.eq(outcome == Status.IDLE)
+                    m.d.comb += clears.eq(outcome == Status.IDLE)
             with m.Case(Status.DONE, Status.STOPPED):
                 with m.If(self.acknowledge):
                     m.d.sync += self.status.eq(Status.IDLE)
@@ -154,14 +156,14 @@ class Control(wiring.Component):
                 m.d.sync += [self.status.eq(Status.DRAINING), outcome.eq(Status.IDLE)]
             with m.Else():
                 m.d.sync += self.status.eq(Status.IDLE)
-                m.d.comb += self.clear.eq(1)
-        with m.If(begin | self.clear):
+                m.d.comb += clears.eq(1)
+        with m.If(starting | self.clear):
             m.d.sync += [self.cause.eq(Cause.NONE), self.error_unit.eq(0), self.error_index.eq(0)]
         self._watch(m, expired)
         m.submodules.counters = counters = Counters()
         m.d.sync += counters.events.eq(Mux(self.status == Status.RUNNING, self.events, 0))
         m.d.comb += [
-            counters.clear.eq(begin | self.clear),
+            counters.clear.eq(starting | self.clear),
             self.counter_index.eq(counters.index),
             self.counter.eq(counters.value),
         ]

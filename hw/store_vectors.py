@@ -9,6 +9,8 @@ from amaranth.lib.wiring import In, Out
 from dovetail.isa.config import BYTE_BITS, Config
 from dovetail.isa.instructions import COLS_BITS, ROWS_BITS
 
+from .room import Room
+
 
 def walk(config: Config) -> data.StructLayout:
     """Accumulators to read: `rows` rows of `cols` vectors, from `first` on, each row `stride` after the one before."""
@@ -104,8 +106,9 @@ class VectorReader(wiring.Component):
                 ]
 
         # No more vectors are on their way than there are entries for.
-        held = sum(full, arriving)
-        m.d.comb += self.acc_request.eq(walking & (held < self.entries))
+        room = Room(self.entries, name="entries")
+        room.count(m, taken=granted, ended=uses)
+        m.d.comb += self.acc_request.eq(walking & ~room.full)
         m.d.sync += arriving.eq(granted)
         with m.If(granted):
             m.d.sync += [arrival.row_end.eq(row_end), arrival.last.eq(last)]
