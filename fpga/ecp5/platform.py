@@ -87,7 +87,7 @@ class Top(wiring.Component):
             gate.steady.eq(pll.locked),
             ClockSignal().eq(gate.output),
         ]
-        platform.add_clock_constraint(pll.output, self.board.system_hz)
+        platform.add_clock_constraint(gate.output, self.board.system_hz)
 
     def _line(self, m: Module, platform: LatticeECP5Platform) -> None:
         line = platform.request("uart", dir="-")

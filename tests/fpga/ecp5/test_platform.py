@@ -50,7 +50,7 @@ def test_every_port_is_at_its_site(top: TopFiles) -> None:
 
 def test_clocks_are_constrained(top: TopFiles) -> None:
     assert set(re.findall(r"FREQUENCY (.*) HZ;", top.constraints)) == {
-        'NET "pll.output" 66666667.0',
+        'NET "gate.output" 66666667.0',
         'PORT "clk25_0__io" 25000000.0',
     }
 
