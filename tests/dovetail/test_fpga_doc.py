@@ -36,6 +36,7 @@ def command(report: Mapping[str, Any]) -> str:
     words = ["dovetail fpga build", board.name]
     words += [f"--config {report['config']}"] if report["config"] != board.config else []
     words += [f"--seed {report['seed']}"] if report["seed"] != 1 else []
+    words += [f"--nextpnr {tool}" for tool in report["tools"] if tool == "nextpnr-ecp5"]
     return " ".join(words)
 
 

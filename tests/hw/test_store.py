@@ -228,7 +228,7 @@ def test_random_programs(name: str, eagerness: float) -> None:
     rng = random.Random(f"{name} {eagerness}")
     memory = Memory(config, seed=rng.randrange(1 << 30), latency=rng.randrange(1, 30), eagerness=eagerness)
     accumulators = random_accumulators(config, rng)
-    program: list[Instruction] = [Param(dram=REGION), *random_program(config, memory, rng, 20)]
+    program: list[Instruction] = [Param(dram=REGION), *random_program(config, memory, rng, 12)]
     machine = Machine(config, memory, accumulators)
     outcome = execute(
         config, program, memory, accumulators, grants=eagerness, tokens=lambda cycle: rng.random() < eagerness
