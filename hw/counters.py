@@ -26,7 +26,7 @@ class Counters(wiring.Component):
     events: In
         A bit for each `Counter`: count up in this cycle.
     clear: In(1)
-        All are 0 from here on; events of this cycle do not count.
+        All are 0 from here on, and shown as such three cycles later; events of this cycle do not count.
     index: Out
         Whose number is shown; each in its turn.
     value: Out
