@@ -150,7 +150,7 @@ def test_a_writer_killed_at_any_moment_loses_nothing_that_it_reported(tmp_path: 
         def write(first: int = kill * 1000000, path: Path = path, pipe: int = writer) -> None:
             with Records(path) as records:
                 for number in range(first, first + 1000000):
-                    add(records, number, ok(float(number)))
+                    add(records, number, ok(1.0 + number))
                     os.write(pipe, f"{number}\n".encode())
 
         child = fork(write)
