@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from .outcome import Outcome, Status
 from .task import Task
@@ -141,12 +141,12 @@ def _text(value: object) -> bool:
     return isinstance(value, str) and len(value.splitlines()) <= 1 and plain(value) == value
 
 
-def _number(value: object) -> bool:
+def _number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _cost(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and _number(value) and value > 0)
+    return value is None or (_number(value) and value > 0)
 
 
 def _count(value: object) -> bool:

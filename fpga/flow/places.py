@@ -76,6 +76,8 @@ def fix(module: dict[str, Any], device: str, pads: Mapping[str, tuple[int, int]]
 
     Raises
     ------
+    CapacityError:
+        It has more multipliers or block memories than the device.
     ToolMissing:
         nextpnr's package does not describe the device.
     """
