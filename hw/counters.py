@@ -26,7 +26,7 @@ class Counters(wiring.Component):
     events: In
         A bit for each `Counter`: count up in this cycle.
     clear: In(1)
-        All are 0 from here on, and shown as such three cycles later; events of this cycle do not count.
+        All are 0 from here on, and shown as such; events of this cycle do not count.
     index: Out
         Whose number is shown; each in its turn.
     value: Out
@@ -60,5 +60,7 @@ class Counters(wiring.Component):
         total = Signal(self.bits + 1)
         m.d.comb += total.eq(base + more)
         m.d.sync += [self.index.eq(added), self.value.eq(total[:-1] | total[-1].replicate(self.bits))]
+        with m.If(self.clear):
+            m.d.sync += [base.eq(0), more.eq(0), self.value.eq(0)]
         m.d.comb += [write.addr.eq(self.index), write.data.eq(self.value), write.en.eq(1)]
         return m

@@ -19,23 +19,29 @@ EVENTS = st.integers(NONE, (1 << COUNTERS) - 1)
 ALL = (1 << COUNTERS) - 1
 
 
-def count(cycles: Sequence[int]) -> list[int]:
-    """What the counters show in the end, of events a cycle or `CLEAR`."""
+def show(cycles: Sequence[int]) -> list[tuple[int, int]]:
+    """What is shown after each of the cycles, of events or `CLEAR`: an index, and its number."""
     counters = Counters(BITS)
-    shown: dict[int, int] = {}
+    shown = []
 
     async def bench(ctx: Any) -> None:
-        for events in [*cycles, *[NONE] * 2 * SETTLED]:
+        for events in cycles:
             ctx.set(counters.events, ALL if events == CLEAR else events)
             ctx.set(counters.clear, events == CLEAR)
             await ctx.tick()
-            shown[ctx.get(counters.index)] = ctx.get(counters.value)
+            shown.append((ctx.get(counters.index), ctx.get(counters.value)))
 
     simulator = Simulator(counters)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    return [shown[number] for number in range(COUNTERS)]
+    return shown
+
+
+def count(cycles: Sequence[int]) -> list[int]:
+    """What the counters show in the end, of events a cycle or `CLEAR`."""
+    last = dict(show([*cycles, *[NONE] * 2 * SETTLED]))
+    return [last[number] for number in range(COUNTERS)]
 
 
 def expected(cycles: Sequence[int]) -> list[int]:
@@ -53,3 +59,9 @@ def test_counters_stay_at_their_greatest_number() -> None:
     cycles = [ALL] * 61 + [0b1] * 2 + [0b11] * 40
     assert count(cycles) == expected(cycles) == [63, 63, *[61] * (COUNTERS - 2)]
     assert count([*cycles, CLEAR, 0b1]) == [1, *[0] * (COUNTERS - 1)]
+
+
+def test_once_cleared_no_number_is_shown_as_it_was() -> None:
+    for busy in range(2 * COUNTERS):
+        shown = show([*[ALL] * busy, CLEAR, *[NONE] * SETTLED])
+        assert not any(number for _, number in shown[busy:])
