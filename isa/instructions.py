@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Self
 
 from .config import ACC_BITS, DRAM_ADDRESS_BITS, INP_BITS, INSTRUCTION_BITS, WGT_BITS, Config
@@ -158,11 +158,11 @@ class Instruction:
     def layout(cls, config: Config) -> Layout:
         return place(cls.specs(), config)
 
-    def pops(self) -> list[Queue]:
+    def pops(self) -> tuple[Queue, ...]:
         """The queues that this instruction takes a token from."""
         return _queues(self.unit, self.pop_prev, self.pop_next, incoming=True)
 
-    def pushes(self) -> list[Queue]:
+    def pushes(self) -> tuple[Queue, ...]:
         """The queues that this instruction gives a token to."""
         return _queues(self.unit, self.push_prev, self.push_next, incoming=False)
 
@@ -448,10 +448,11 @@ QUEUE_BETWEEN = {
 }
 
 
-def _queues(unit: Unit, prev: bool, next: bool, *, incoming: bool) -> list[Queue]:
+@cache
+def _queues(unit: Unit, prev: bool, next: bool, *, incoming: bool) -> tuple[Queue, ...]:
     chosen = [(prev, PREVIOUS[unit]), (next, NEXT[unit])]
     peers = [peer for flag, peer in chosen if flag and peer is not None]
-    return [QUEUE_BETWEEN[(peer, unit) if incoming else (unit, peer)] for peer in peers]
+    return tuple(QUEUE_BETWEEN[(peer, unit) if incoming else (unit, peer)] for peer in peers)
 
 
 def decode(word: int, config: Config, where: str = "") -> Instruction:

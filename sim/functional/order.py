@@ -57,7 +57,7 @@ def execution_order(instructions: Sequence[Instruction], config: Config) -> Iter
         raise EndError(f"the program of {len(instructions)} instructions ends without FINISH")
 
 
-def _obstacle(pops: list[Queue], pushes: list[Queue], level: dict[Queue, int], config: Config) -> str:
+def _obstacle(pops: Sequence[Queue], pushes: Sequence[Queue], level: dict[Queue, int], config: Config) -> str:
     """What keeps an instruction from starting; empty when nothing does."""
     for queue in pops:
         if level[queue] == 0:
