@@ -22,8 +22,10 @@ PAIRS = 9
 """Turns of a candidate and the reference."""
 BURST = 0.004
 """Seconds of calls in a row of which the fastest counts."""
-SHORT, LEAST = 0.02, 3
-"""Calls of fewer seconds are repeated so often at least."""
+TICK = time.get_clock_info("thread_time").resolution
+"""What a call takes that ends before its clock has moved."""
+SHORT, LEAST, MOST = 0.02, 3, 4000
+"""Calls of fewer seconds are repeated so often at least, and at most."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,19 @@ def ratio(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def fastest(call: Call, count: int) -> float:
-    """Processor seconds of the fastest of some calls in a row, after one that is not timed. While other processes have
-    the processor they do not count; a call has but this thread."""
+    """Processor seconds, above 0, of the fastest of some calls in a row, after one that is not timed. While other
+    processes have the processor they do not count; a call has but this thread."""
     call()
     times = []
     for _ in range(count):
         begin = time.thread_time()
         call()
         times.append(time.thread_time() - begin)
-    return min(times)
+    return max(min(times), TICK)
 
 
 def _often(seconds: float) -> int:
-    return max(LEAST, round(BURST / seconds)) if seconds < SHORT else 1
+    return min(max(LEAST, round(BURST / seconds)), MOST) if seconds < SHORT else 1
 
 
 @lru_cache(maxsize=2)

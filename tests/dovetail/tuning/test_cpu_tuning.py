@@ -39,6 +39,12 @@ def test_a_cut_that_is_right_costs_what_it_takes_over_the_rules_cut(dtype: str) 
     assert outcome.status is Status.OK and outcome.cost is not None and 0 < outcome.cost < 1000
 
 
+def test_a_call_during_which_the_clock_does_not_move_takes_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_trial.time, "thread_time", lambda: 1.0)
+    ours, theirs = cpu_trial.in_turn((lambda: None, lambda: None), 3)
+    assert cpu_trial.ratio(ours, theirs) == 1
+
+
 def test_a_cut_that_does_not_fit_fails_with_its_reason() -> None:
     outcome = run_cpu_trial(CpuTrial(SHAPE, Conv2dKnobs(over_channels=False, cols=1, channels=3)))
     assert outcome.status is Status.FAILED and "no multiple of channels=3" in outcome.message
