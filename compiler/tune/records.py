@@ -32,8 +32,10 @@ _TASK = tuple(field.name for field in fields(Task))
 _SELECT = f"SELECT {', '.join(FIELDS)} FROM record AS found"
 _OF_TASK = " AND ".join(f"{name} = ?" for name in _TASK)
 _INSERT = f"INSERT OR IGNORE INTO record ({', '.join(FIELDS)}, digest) VALUES ({', '.join('?' * len(FIELDS))}, ?)"
-_WRONG = " AND ".join(f"other.{name} = found.{name}" for name in (*_TASK, "knobs"))
-_WRONG = f"SELECT 1 FROM record AS other WHERE {_WRONG} AND status = 'wrong'"
+_SAME = " AND ".join(f"other.{name} = found.{name}" for name in (*_TASK, "knobs"))
+_WRONG = f"SELECT 1 FROM record AS other WHERE {_SAME} AND status = 'wrong'"
+_AGAIN = f"SELECT 1 FROM record AS other WHERE {_SAME} AND other.device = found.device"
+_AGAIN += " AND other.versions = found.versions AND status = 'ok' AND (other.at, other.id) > (found.at, found.id)"
 
 
 class Records:
@@ -115,7 +117,8 @@ class Records:
     ) -> Record | None:
         """The record of least cost, of those of real devices if there are any; None without one.
 
-        A schedule that was ever found to be wrong does not count.
+        A schedule that was ever found to be wrong does not count. Of one that was measured again, on the same device by
+        the same versions, the last measurement does.
 
         Parameters
         ----------
@@ -125,7 +128,8 @@ class Records:
             The devices that are not real.
         """
         real_first = f"device IN ({', '.join('?' * len(simulators))})"
-        condition = f"WHERE {_OF_TASK} AND status = 'ok' AND NOT EXISTS ({_WRONG}) ORDER BY {real_first}, cost, at, id"
+        condition = f"WHERE {_OF_TASK} AND status = 'ok' AND NOT EXISTS ({_WRONG}) AND NOT EXISTS ({_AGAIN})"
+        condition += f" ORDER BY {real_first}, cost, at, id"
         found = self._select(condition if versions else f"{condition} LIMIT 1", (*astuple(task), *simulators))
         return next((record for record in found if record.is_of(versions or {})), None)
 

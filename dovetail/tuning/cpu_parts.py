@@ -33,7 +33,7 @@ def cpu_part(name: str, shape: Conv2dShape, dtype: str, weight: int = 1) -> Part
 
     default = space.default()
     cycles = 1.0 if default is None else float(space.estimate(np.array([default]))[0])
-    return Part(name, space, trial, 0.0, 0.0, weight, unit="ratio", cycles=cycles)
+    return Part(name, space, trial, 0.0, 0.0, weight, unit="ratio", varies=True, cycles=cycles)
 
 
 def cpu_layer(workload: Workload, dtype: str) -> list[Part]:

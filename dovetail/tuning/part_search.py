@@ -68,6 +68,10 @@ class PartSearch:
             self._explorer.tell(index, outcome.cost)
         self.found.history.append((index, outcome))
 
+    def correct(self, index: int, outcome: Outcome) -> None:
+        """Take what a setting cost when it was measured again for what it costs."""
+        self.found.history[:] = [(known, outcome if known == index else before) for known, before in self.found.history]
+
     def go_on(self, count: int, measure: Measurer, tell: Callable[[PartSearch, Outcome], object]) -> None:
         """Measure up to `count` more settings.
 

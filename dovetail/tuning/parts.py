@@ -46,6 +46,8 @@ class Part:
         Of costs: ``cycles``, or ``ratio``, the time over that of the untuned schedule.
     weight:
         How many convolutions there are.
+    varies:
+        A setting's cost is another each time.
     cycles:
         In which a cost of one is done, as far as that is known without measuring: it makes parts comparable.
     """
@@ -57,6 +59,7 @@ class Part:
     bound: float
     weight: int = 1
     unit: str = "cycles"
+    varies: bool = False
     cycles: float = 1.0
 
 

@@ -115,6 +115,16 @@ def test_the_best_is_the_cheapest_that_was_right(tmp_path: Path) -> None:
         assert best is not None and best.knobs == {"tile": 1}, "nor what was wrong before"
 
 
+def test_the_last_measurement_of_a_schedule_is_the_one_that_counts(tmp_path: Path) -> None:
+    with Records(tmp_path / "records") as records:
+        for number, cost in ((0, 10.0), (1, 20.0), (0, 30.0)):
+            add(records, number, ok(cost))
+        add(records, 1, Outcome(status=Status.TIMEOUT))
+        add(records, 1, ok(40.0), versions={"dovetail": "another"})
+        best = records.best(TASK)
+        assert best is not None and (best.knobs, best.outcome.cost) == ({"tile": 1}, 20.0)
+
+
 def test_what_a_board_measured_goes_before_what_was_simulated(tmp_path: Path) -> None:
     with Records(tmp_path / "records") as records:
         for device, cost in (("timing", 10.0), ("ulx3s-85f", 30.0), ("ulx3s-85f", 20.0), ("rtl", 5.0)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dovetail.compiler.tune.accelerator_space import AcceleratorSpace
 from dovetail.compiler.tune.models import Experience
 from dovetail.compiler.tune.outcome import Outcome, Status
 from dovetail.compiler.tune.records import Records
@@ -19,7 +21,7 @@ from dovetail.tuning.parts import Part
 from dovetail.tuning.tune import Tuner
 from dovetail.tuning.versions import versions
 
-from .measured import HerePool, layer, part_of
+from .measured import HerePool, cost_of, layer, part_of
 
 
 @pytest.fixture
@@ -72,6 +74,23 @@ def test_the_default_is_measured_unless_its_cost_is_known(records: Records, stat
     searched.run()
     (found,) = searched.tuned
     assert found.default is not None and (found.default == 7.0) == (status is Status.OK)
+
+
+def test_where_costs_vary_the_best_is_measured_again(records: Records) -> None:
+    space, asked = layer(8), Counter[int]()
+
+    def lucky_once(trial: tuple[AcceleratorSpace, int]) -> Outcome:
+        asked[trial[1]] += 1
+        lucky = asked.total() == 5
+        return Outcome(status=Status.OK, cost=1.0) if lucky else cost_of(trial)
+
+    searched = tuner(records, replace(part_of(space), trial=lambda index: (lucky_once, (space, index)), varies=True))
+    searched.run()
+    (found,) = searched.tuned
+    assert found.best == min(cost_of((space, index)).cost or 0 for index in asked)
+    assert (searched.made, found.trials, max(asked.values())) == (16, 16, 2) and asked.total() <= 18
+    best = records.best(space.task)
+    assert best is not None and best.outcome.cost == found.best
 
 
 @pytest.fixture
