@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -18,6 +19,8 @@ UOP_SHARE = 2
 """A kernel has at most this share of the micro-op buffer, so that the next can be loaded meanwhile."""
 
 STILL = Loop(1, (0, 0, 0))
+KEPT = 256
+"""Nests whose pieces are remembered."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +78,27 @@ class Folding:
             All micro-ops of a kernel go to one accumulator, so that an instruction finishes what it begins as far as
             one kernel reaches. Otherwise there are as few instructions as possible.
         """
-        data = list(merge([loop for loop in steps.loops if not loop.reduces]))
-        sums = list(merge([loop for loop in steps.loops if loop.reduces]))
-        fixed = not steps.table[:, 0].any()
+        base = np.array(steps.base, dtype=np.int64)
+        for piece in _free(self, steps.loops, steps.table.tobytes(), apart):
+            yield Piece(piece.outer, piece.inner, base + piece.micro_ops, piece.begins)
+
+    def pieces(self, loops: Sequence[Loop], table: Offsets, *, apart: bool) -> Iterator[Piece]:
+        """The same for `Steps.loops` and `Steps.table`, from 0."""
+        data = list(merge([loop for loop in loops if not loop.reduces]))
+        sums = list(merge([loop for loop in loops if loop.reduces]))
+        fixed = not table[:, 0].any()
         hardware = self._largest(data, 2)
         rest = [loop.offsets for loop in _without(data, hardware)]
         if not fixed:
-            rest.append(steps.table)
-        kernel = [loop.offsets for loop in sums] + ([steps.table] if fixed else [])
+            rest.append(table)
+        kernel = [loop.offsets for loop in sums] + ([table] if fixed else [])
         if not apart:
             kernel, rest = [*rest, *kernel], []
             if prod(map(len, kernel)) > self.micro_ops and len(hardware) < 2:
                 chosen = self._largest(sums, 2 - len(hardware))
                 hardware = [*chosen, *hardware]
-                kernel = [loop.offsets for loop in (*_without(data, hardware), *_without(sums, chosen))] + [steps.table]
-        base = np.array([steps.base], dtype=np.int64)
-        for peeled in outer_sum([base, *rest]):
+                kernel = [loop.offsets for loop in (*_without(data, hardware), *_without(sums, chosen))] + [table]
+        for peeled in outer_sum([np.zeros((1, 3), dtype=np.int64), *rest]):
             yield from self._pieces(peeled, hardware, kernel)
 
     def ordered(self, steps: Steps) -> Iterator[Piece]:
@@ -128,6 +136,12 @@ class Folding:
                 for part in _parts(kernel, self.micro_ops):
                     yield Piece(trips_outer, trips_inner, start + part, begins)
                     begins = False
+
+
+@lru_cache(maxsize=KEPT)
+def _free(folding: Folding, loops: tuple[Loop, ...], table: bytes, apart: bool) -> tuple[Piece, ...]:
+    """Nests are executed thousands of times, and differ in where they begin."""
+    return tuple(folding.pieces(loops, np.frombuffer(table, dtype=np.int64).reshape(-1, 3), apart=apart))
 
 
 def _without(loops: Sequence[Loop], taken: Sequence[Loop]) -> list[Loop]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -21,6 +22,8 @@ from .primitives import Alu, Fill, Gemm, kind_of
 Offsets = NDArray[np.int64]
 """Shape (n, 3): what is added to the indices of accumulator, source and weight tile."""
 Step = tuple[int, int, int]
+KEPT = 256
+"""Nests whose entries are remembered: they are executed thousands of times, and differ in where they begin."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Loop:
         """All trips go to the same accumulators."""
         return self.step[0] == 0
 
-    @property
+    @cached_property
     def offsets(self) -> Offsets:
         return np.arange(self.extent, dtype=np.int64)[:, None] * np.array(self.step, dtype=np.int64)
 
@@ -73,9 +76,14 @@ class Steps:
         return self._reached(1)
 
     def _reached(self, which: int) -> NDArray[np.int64]:
-        moving = [loop.offsets[:, which] for loop in self.loops if loop.step[which]]
         table = self.table[:, which] if self.table[:, which].any() else self.table[:1, which]
-        return self.base[which] + outer_sum([*moving, table])
+        return self.base[which] + _reached(self.loops, table.tobytes(), which)
+
+
+@lru_cache(maxsize=KEPT)
+def _reached(loops: tuple[Loop, ...], table: bytes, which: int) -> NDArray[np.int64]:
+    moving = [loop.offsets[:, which] for loop in loops if loop.step[which]]
+    return outer_sum([*moving, np.frombuffer(table, dtype=np.int64)])
 
 
 def outer_sum(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
