@@ -125,7 +125,7 @@ class Tuner:
     device:
         What workers are asked for.
     trials:
-        In all, those that were recorded before not counted.
+        In all, those that were recorded before not counted, nor the best's when it is measured again.
     model:
         One of `MODELS`.
     timeout:
@@ -159,7 +159,10 @@ class Tuner:
         self.made = 0
 
     def run(self, progress: Progress = silent) -> None:
-        """Spend the trials where they are expected to bring most. Whatever ends it, what was measured is recorded."""
+        """Spend the trials where they are expected to bring most; then measure the best again, where costs vary.
+
+        Whatever ends it, what was measured is recorded.
+        """
 
         def tell(search: PartSearch, outcome: Outcome) -> None:
             self.made += 1
