@@ -73,6 +73,7 @@ def tuner(
     from dovetail.tuning.accelerator_trial import Machine
     from dovetail.tuning.bench import Bench
     from dovetail.tuning.compare import LAYERS, measure_tuner
+    from dovetail.tuning.curves import CLOSE
     from dovetail.tuning.plot import plot_tuner
 
     check_outputs(json, plot)
@@ -105,33 +106,49 @@ def tuner(
         plot_tuner(found, plot)
     if json != STANDARD_OUTPUT:
         console = output()
-        console.print(_table(found, confirmed=not no_confirm))
+        console.print(_schedules(found, confirmed=not no_confirm))
+        console.print()
+        console.print(_searches(found))
         slowest = max(one.prediction_ms for one in found.layers)
         where = "in simulation" if no_confirm else "on the RTL"
         console.print(f"\ncycles are those {where}; searched is the worst that {found.models[0]} found with any seed,")
         console.print("tuned the better of that and untuned, as in `dovetail tune`")
+        console.print(
+            f"of a model: trials until it was within {CLOSE - 1:.0%} of the best known, and what it had after"
+        )
+        console.print(f"{found.trials}, over the best known; medians of {found.seeds} seeds")
         console.print(f"a prediction takes {slowest:.3f} ms at most, features included")
     same = all(one.rtl == one.measured for layer in found.layers for one in layer.schedules)
     raise typer.Exit(RIGHT if no_confirm or same else WRONG)
 
 
-def _table(found: TunerResult, *, confirmed: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("layer")
-    for name in ("schedules", "measured", "untuned", "searched", "tuned", "best known"):
-        table.add_column(name, justify="right")
-    table.add_column("utilization", justify="right")
-    for model in found.models:
-        table.add_column(f"{model}: after {found.trials}", justify="right")
-        table.add_column("trials to 2%", justify="right")
+def _schedules(found: TunerResult, *, confirmed: bool) -> Table:
+    """What schedules take."""
+    table = _empty(("schedules", "measured", "untuned", "searched", "tuned", "best known", "utilization"))
     for one in found.layers:
         costs = [_cost(cycles, confirmed=confirmed) for cycles in _columns(one)]
-        searches = [cell for model in found.models for cell in _searches(one, model, found.trials)]
-        table.add_row(one.name, f"{one.settings:,}", f"{one.candidates:,}", *_cells(one.array, costs), *searches)
+        table.add_row(one.name, f"{one.settings:,}", f"{one.candidates:,}", *_cells(one.array, costs))
     if len(found.layers) > 1:
         totals = _totals(found, confirmed=confirmed)
-        ratios = [cell for model in found.models for cell in (_ratio(found.mean_ratio(model, found.trials)), "")]
-        table.add_row("all", "", "", *_cells(sum(one.array for one in found.layers), totals), *ratios)
+        table.add_row("all", "", "", *_cells(sum(one.array for one in found.layers), totals))
+    return table
+
+
+def _searches(found: TunerResult) -> Table:
+    """What models found, and how soon."""
+    table = _empty(found.models)
+    for one in found.layers:
+        table.add_row(one.name, *(_search(one, model, found.trials) for model in found.models))
+    if len(found.layers) > 1:
+        table.add_row("all", *(_ratio(found.mean_ratio(model, found.trials)) for model in found.models))
+    return table
+
+
+def _empty(columns: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer")
+    for name in columns:
+        table.add_column(name, justify="right")
     return table
 
 
@@ -160,9 +177,12 @@ def _cells(array: float, costs: Sequence[float | None]) -> list[str]:
     return [NONE if cost is None else f"{cost:,.0f}" for cost in costs] + [" to ".join(used)]
 
 
-def _searches(one: LayerCurves, model: str, mark: int) -> tuple[str, str]:
-    ratio, needed = (one.ratio(model, mark), one.trials_needed(model)) if model in one.curves else (None, None)
-    return _ratio(ratio), NONE if needed is None else f"{needed:.0f}"
+def _search(one: LayerCurves, model: str, trials: int) -> str:
+    """Trials until it was close, and what it had in the end."""
+    if model not in one.curves:
+        return ""
+    needed = one.trials_needed(model)
+    return f"{NONE if needed is None else format(needed, '.0f')}, {_ratio(one.ratio(model, trials))}"
 
 
 def _ratio(ratio: float | None) -> str:

@@ -1,7 +1,8 @@
 """The table in docs/tuning.md is what the benchmark in docs/tuning.json measured.
 
-``dovetail bench tuner --plot docs/tuning.png --json tuning.json`` measures it, and goes there by
-``python -m json.tool --compact tuning.json docs/tuning.json``; ``DOVETAIL_UPDATE_DOCS=1 pytest tests/dovetail/test_tuning_doc.py`` then writes the table anew.
+``dovetail bench tuner --plot docs/tuning.png --json tuning.json`` measures it, and
+``python -m json.tool --compact tuning.json docs/tuning.json`` puts it there;
+``DOVETAIL_UPDATE_DOCS=1 pytest tests/dovetail/test_tuning_doc.py`` then writes the table anew.
 """
 
 from __future__ import annotations
