@@ -125,23 +125,33 @@ def tuner(
 def _schedules(found: TunerResult, *, confirmed: bool) -> Table:
     """What schedules take."""
     table = _empty(("schedules", "measured", "untuned", "searched", "tuned", "best known", "utilization"))
-    for one in found.layers:
-        costs = [_cost(cycles, confirmed=confirmed) for cycles in _columns(one)]
-        table.add_row(one.name, f"{one.settings:,}", f"{one.candidates:,}", *_cells(one.array, costs))
+    for one, cells in zip(found.layers, schedule_cells(found, confirmed=confirmed), strict=False):
+        table.add_row(one.name, f"{one.settings:,}", f"{one.candidates:,}", *cells)
     if len(found.layers) > 1:
-        totals = _totals(found, confirmed=confirmed)
-        table.add_row("all", "", "", *_cells(sum(one.array for one in found.layers), totals))
+        table.add_row("all", "", "", *schedule_cells(found, confirmed=confirmed)[-1])
     return table
 
 
 def _searches(found: TunerResult) -> Table:
     """What models found, and how soon."""
     table = _empty(found.models)
-    for one in found.layers:
-        table.add_row(one.name, *(_search(one, model, found.trials) for model in found.models))
+    for one, cells in zip(found.layers, search_cells(found, found.models), strict=False):
+        table.add_row(one.name, *cells)
     if len(found.layers) > 1:
-        table.add_row("all", *(_ratio(found.mean_ratio(model, found.trials)) for model in found.models))
+        table.add_row("all", *search_cells(found, found.models)[-1])
     return table
+
+
+def schedule_cells(found: TunerResult, *, confirmed: bool) -> list[list[str]]:
+    """For each layer, and last for all, cycles untuned, searched, tuned and best known, and utilization."""
+    rows = [_cells(one.array, [_cost(cycles, confirmed=confirmed) for cycles in _columns(one)]) for one in found.layers]
+    return [*rows, _cells(sum(one.array for one in found.layers), _totals(found, confirmed=confirmed))]
+
+
+def search_cells(found: TunerResult, models: Sequence[str]) -> list[list[str]]:
+    """For each layer, and last for all, what each model found, and before that how soon."""
+    rows = [[_search(one, model, found.trials) for model in models] for one in found.layers]
+    return [*rows, [_ratio(found.mean_ratio(model, found.trials)) for model in models]]
 
 
 def _empty(columns: Sequence[str]) -> Table:

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from dovetail.isa.config import Config
 from dovetail.isa.instructions import Gemm, Load
 
-from .nests import Loop, Offsets, Step, Steps, merge, outer_sum
+from .nests import KEPT, Loop, Offsets, Step, Steps, merge, outer_sum
 
 UOP_SHARE = 2
 """A kernel has at most this share of the micro-op buffer, so that the next can be loaded meanwhile."""
 
 STILL = Loop(1, (0, 0, 0))
-KEPT = 256
-"""Nests whose pieces are remembered."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,11 @@ class Folding:
             one kernel reaches. Otherwise there are as few instructions as possible.
         """
         base = np.array(steps.base, dtype=np.int64)
-        for piece in _free(self, steps.loops, steps.table.tobytes(), apart):
+        for piece in _from_zero(self, steps.loops, steps.table.tobytes(), apart):
             yield Piece(piece.outer, piece.inner, base + piece.micro_ops, piece.begins)
 
-    def pieces(self, loops: Sequence[Loop], table: Offsets, *, apart: bool) -> Iterator[Piece]:
-        """The same for `Steps.loops` and `Steps.table`, from 0."""
+    def from_zero(self, loops: Sequence[Loop], table: Offsets, *, apart: bool) -> Iterator[Piece]:
+        """What `free` gives for steps with these `Steps.loops` and this `Steps.table` that begin at 0."""
         data = list(merge([loop for loop in loops if not loop.reduces]))
         sums = list(merge([loop for loop in loops if loop.reduces]))
         fixed = not table[:, 0].any()
@@ -139,9 +137,8 @@ class Folding:
 
 
 @lru_cache(maxsize=KEPT)
-def _free(folding: Folding, loops: tuple[Loop, ...], table: bytes, apart: bool) -> tuple[Piece, ...]:
-    """Nests are executed thousands of times, and differ in where they begin."""
-    return tuple(folding.pieces(loops, np.frombuffer(table, dtype=np.int64).reshape(-1, 3), apart=apart))
+def _from_zero(folding: Folding, loops: tuple[Loop, ...], table: bytes, apart: bool) -> tuple[Piece, ...]:
+    return tuple(folding.from_zero(loops, np.frombuffer(table, dtype=np.int64).reshape(-1, 3), apart=apart))
 
 
 def _without(loops: Sequence[Loop], taken: Sequence[Loop]) -> list[Loop]:

@@ -23,7 +23,7 @@ Offsets = NDArray[np.int64]
 """Shape (n, 3): what is added to the indices of accumulator, source and weight tile."""
 Step = tuple[int, int, int]
 KEPT = 256
-"""Nests whose entries are remembered: they are executed thousands of times, and differ in where they begin."""
+"""Nests that are remembered: one is executed thousands of times, and only begins elsewhere each time."""
 
 
 @dataclass(frozen=True)
